@@ -1,21 +1,20 @@
-"""A warm alert, strain to posterior and sky map: where the CPU seconds go, and how near it is to the full run of the same data.
+"""Time a warm alert, from strain to posterior and sky map, by stages, and compare it with a full run on the same data.
 
     python benchmarks/alert.py --outdir DIR --data-dir DIR
     python benchmarks/alert.py --outdir DIR --table
 
-Events: GW150914 from its public strain in H1 and L1 (``gw150914``, noise curves estimated from what came before), and of
-``families_events.py`` simulated ones in two detectors (``hl-N``) and in three (``hlv-N``), the first three of each whose
-mass ratio is within the prior, given as interferometers, the prior of the chirp mass being the event's range. Priors are
-Bilby's default ones of aligned spins, but for that range and distances from 50 Mpc on. A process is warm before the clock
-starts.
+The events are GW150914 from its public strain in H1 and L1 (``gw150914``, with noise curves estimated from earlier data), and
+simulated events of ``families_events.py`` in two detectors (``hl-N``) and in three (``hlv-N``): the first three of each with a
+mass ratio within the prior. These are given as interferometers, with the event's own range of chirp masses as the prior. Other
+priors are Bilby's default ones of aligned spins, with distances from 50 Mpc on. The process is warm before the clock starts.
 
-Each event is analysed twice by the same analyst's settings but for the number of effective draws: 300 for the alert, 5000
-for the full run. What was found is a line of JSON in ``DIR/runs.jsonl``; what is there is not done again. CPU seconds are
-those of this process; stages inside the sampler are counted by the same clock.
+Each event is analysed twice with the same settings, with 300 effective draws for the alert and 5000 for the full run. Results
+are lines of JSON in ``DIR/runs.jsonl``; finished ones are not computed again. CPU seconds are those of this process, also for
+the stages inside the sampler.
 
-Printed are, event by event, CPU seconds by stage, shifts of the medians in standard deviations of the full run, the
-Jensen-Shannon divergence of the marginals beside what chance gives for these numbers of rows, the areas of the maps and
-the difference of ln Z over both errors together.
+For each event, the script prints CPU seconds by stage, shifts of the medians in standard deviations of the full run, the
+Jensen-Shannon divergences of the marginals with the values that chance gives for these numbers of rows, the areas of the maps,
+and the difference of ln Z in units of both errors.
 """
 
 from __future__ import annotations
@@ -164,9 +163,11 @@ def main() -> None:
     """Run what is left, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", nargs="+", default=list(EVENTS))
-    parser.add_argument("--data-dir", type=Path, default=Path("data/GW150914"), help="of GW150914's strain files")
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path("data/GW150914"), help="folder of GW150914's strain files"
+    )
     parser.add_argument("--outdir", type=Path, default=Path("outdir/alert_benchmark"))
-    parser.add_argument("--table", action="store_true", help="print what is there, and run nothing")
+    parser.add_argument("--table", action="store_true", help="print the finished results, and run nothing")
     given = parser.parse_args()
     bilby.core.utils.logger.setLevel("ERROR")
     if not given.table:

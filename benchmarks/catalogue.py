@@ -1,16 +1,17 @@
-"""A simulated catalogue of binary black holes: configurations, the analysis, and the population behind it.
+"""Simulate a catalogue of binary black holes: write configurations, analyse them, and fit the population.
 
-Three steps; the first two need bilby_pipe, the third gwpopulation::
+There are three steps; the first two need bilby_pipe, the third gwpopulation::
 
     python benchmarks/catalogue.py write --events 30 --outdir outdir/simulated
     flowpe catalogue outdir/simulated/configurations --outdir outdir/simulated/catalogue
     python benchmarks/catalogue.py fit --outdir outdir/simulated
 
-``write`` draws binaries of the population (``catalogue_population.py``) and keeps those that are found: with the noise that
-bilby_pipe will make from the configuration's seed, the filter of the true wave has a signal-to-noise ratio of at least 8. Each
-has noise curves of its own in H1, L1 and V1, 4 or 8 s of data, IMRPhenomXPHM with precession, and a prior as a user would
-choose it: chirp masses by a factor about a guess that is off by some percent, distances uniform in comoving volume and source
-time, spins as drawn. ``fit`` fits both power laws to all events by gwpopulation, selection effects by an injection campaign.
+``write`` draws binaries of the population (``catalogue_population.py``) and keeps those that are found: the filter of the true
+wave has a signal-to-noise ratio of at least 8 with the noise that bilby_pipe will make from the configuration's seed. Each has
+different noise curves in H1, L1 and V1, 4 or 8 s of data, IMRPhenomXPHM with precession, and priors as a user would choose
+them: chirp masses within a factor of a guess that is wrong by some percent, distances uniform in comoving volume and source
+time, spins as in the population. ``fit`` fits both power laws to all events with gwpopulation, with selection effects from an
+injection campaign.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=30)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/simulated"))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--injections", type=int, default=20_000, help="of the campaign")
+    parser.add_argument("--injections", type=int, default=20_000, help="number of injections of the campaign")
     arguments = parser.parse_args()
     if arguments.step == "write":
         write(arguments.events, arguments.outdir, arguments.seed)

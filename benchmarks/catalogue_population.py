@@ -1,8 +1,8 @@
-"""The population that ``catalogue.py`` simulates, and which of its binaries three detectors find.
+"""Define the population that ``catalogue.py`` simulates, and find which of its binaries three detectors detect.
 
-Primary masses in the source's frame follow a power law between two limits, mass ratios another one; redshifts are those of a
-rate that is constant in comoving volume and source time; spins are uniform in magnitude and isotropic. A binary is found where
-one filter over the data of all detectors, the binary's own wave, has a signal-to-noise ratio of at least 8, noise included.
+Primary masses in the source's frame and mass ratios follow power laws within limits. Redshifts are those of a rate that is
+constant in comoving volume and source time; spins are uniform in magnitude and isotropic. A binary is found if the filter of
+its own wave over the data of all detectors, noise included, has a signal-to-noise ratio of at least 8.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def curves(rng: np.random.Generator, frequencies: np.ndarray) -> dict[str, np.nd
 
 
 def optimal_snr(row: dict[str, float], densities: dict[str, np.ndarray], frequencies: np.ndarray) -> float:
-    """Of all detectors together."""
+    """Return the optimal signal-to-noise ratio of all detectors together."""
     wave = polarisations(row, frequencies)
     if wave is None:
         return 0.0

@@ -1,14 +1,14 @@
-"""What coarse waves cost and how near they are, by approximant, length of the data, loudness, mass ratio, spins and mass.
+"""Measure cost and error of coarse waves, by approximant, length of the data, loudness, mass ratio, spins and mass.
 
     OMP_NUM_THREADS=1 python benchmarks/coarse.py
     OMP_NUM_THREADS=1 python benchmarks/coarse.py --errors
     OMP_NUM_THREADS=1 python benchmarks/coarse.py --draws
 
-The first prints processor milliseconds a wave in blocks of 64, two detectors, beside a wave of all frequencies, and seconds to
-build coarse waves and to search for their reference. The second prints mean and scatter of the error of the log likelihood, by
-number of nodes, of waves near the injection, which is the reference. The third prints milliseconds of a draw of everything that
-does not shape the wave, at the injection's masses and spins, with coarse waves and with whole ones, by two detectors and three;
-and by how much the weights of such draws scatter, relative to their mean.
+The first form prints processor milliseconds for each wave in blocks of 64, with two detectors, compared with a wave on all
+frequencies, and the seconds to build coarse waves and to search for their reference. The second prints mean and scatter of the
+error of the log likelihood for different numbers of nodes, for waves near the injection, which is the reference. The third
+prints milliseconds for a draw of all parameters that do not shape the wave, at the injection's masses and spins, with coarse
+and with whole waves and with two and three detectors, and the scatter of the weights of such draws relative to their mean.
 """
 
 from __future__ import annotations
@@ -197,8 +197,14 @@ def draws() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--errors", action="store_true", help="errors by number of nodes, not costs")
-    parser.add_argument("--draws", action="store_true", help="draws of all that does not shape the wave, not costs")
+    parser.add_argument(
+        "--errors", action="store_true", help="measure errors for different numbers of nodes instead of costs"
+    )
+    parser.add_argument(
+        "--draws",
+        action="store_true",
+        help="measure draws of all parameters that do not shape the wave instead of costs",
+    )
     arguments = parser.parse_args()
     logger.setLevel("ERROR")
     (errors if arguments.errors else draws if arguments.draws else costs)()

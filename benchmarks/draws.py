@@ -1,9 +1,9 @@
-"""Time of drawing from models for one event: what a network makes of the data, and draws of the parameters in it.
+"""Time draws from models for one event: the network applied to the data, and draws of its parameters.
 
     python benchmarks/draws.py green2020-5d-cvae+-joint green2020-8d-cvae+ --draws 50000 10000
 
-Seconds on the wall, the shortest of some repetitions, with the threads that torch takes by itself. What is drawn from exact
-conditionals comes with the likelihood, and is not in it.
+It prints seconds of wall time, the shortest of some repetitions, with torch's default number of threads. Parameters with exact
+conditionals are drawn together with the likelihood, and are not included.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="names or folders of models of the paper's problems")
     parser.add_argument(
-        "--draws", type=int, nargs=2, default=(50_000, 10_000), help="of the 5-D and of the 8-D problem"
+        "--draws",
+        type=int,
+        nargs=2,
+        default=(50_000, 10_000),
+        help="numbers of draws for the 5-D and for the 8-D problem",
     )
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""One new event to posterior and evidence: flowpe cold and warm, dynesty with Bilby's defaults and emcee, on one likelihood.
+"""Time one new event with flowpe, cold and warm, with dynesty (Bilby's defaults) and with emcee, for the same likelihood.
 
     python benchmarks/event.py --outdir outdir/event --output event.json
 
-*Cold* is a new Python process, with all imports and the loading of the model; *warm* is another event of the same process,
-from ``run_sampler`` to its result. Effective samples of flowpe are those of its weights, of dynesty Kish's number of the nested
-samples, of emcee the draws after burn-in over the longest autocorrelation time. dynesty takes twenty minutes on two cores;
-it resumes, and its time is that which Bilby adds up.
+*Cold* is a new Python process, with all imports and the loading of the model; *warm* is another event in the same process,
+from ``run_sampler`` to its result. Effective samples are those of the weights for flowpe, Kish's number of the nested samples
+for dynesty, and draws after burn-in over the longest autocorrelation time for emcee. dynesty takes twenty minutes on two cores;
+it can be continued, and its time is the sum that Bilby gives.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ print("COLD", *event.flowpe({seed}, {npool}, {outdir!r}, {effective}))
 
 @dataclass
 class Run:
-    """One way to the posterior."""
+    """Cost and result of one sampler."""
 
     sampler: str
     seconds: float
@@ -78,7 +78,7 @@ def flowpe(seed: int, npool: int, outdir: str, effective: int) -> tuple[float, f
 
 
 def cold(seed: int, npool: int, outdir: str, effective: int) -> tuple[Run, Run]:
-    """Of a new process, whole, and from ``run_sampler`` on."""
+    """Run in a new process, and time the whole process and the part from ``run_sampler`` on."""
     code = _COLD.format(folder=str(Path(__file__).parent), seed=seed, npool=npool, outdir=outdir, effective=effective)
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--effective", type=int, default=5000)
-    parser.add_argument("--repeats", type=int, default=5, help="warm events, of seeds that follow")
+    parser.add_argument("--repeats", type=int, default=5, help="number of warm events, with consecutive seeds")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--referees", nargs="*", default=["dynesty", "emcee"], choices=("dynesty", "emcee"))
     parser.add_argument("--outdir", type=Path, default=Path("outdir/event"))

@@ -1,34 +1,34 @@
-"""Networks of families of black-hole binaries, on simulated events of a broad population.
+"""Measure networks of families of black-hole binaries on simulated events of a broad population.
 
     python benchmarks/families.py bbh-aligned --mode pilot --events 0:1000 --outdir DIR
     python benchmarks/families.py bbh-aligned --mode run --events 0:300 --outdir DIR
     python benchmarks/families.py bbh-aligned --mode none --events 0:300 --outdir DIR
     python benchmarks/families.py --table DIR/runs.jsonl
 
-Events are those of ``families_events.py``. ``--model`` names another network than that of the family, by its name or
-its folder. An event is a line of JSON in ``DIR/runs.jsonl``; what is there is not done again, so that a run which was
-ended is taken up by the same command.
+The events are those of ``families_events.py``. ``--model`` chooses another network than that of the family, by name or folder.
+Each event is a line of JSON in ``DIR/runs.jsonl``; finished ones are not computed again, so that the same command continues a
+run that was stopped.
 
-- ``pilot`` goes as far as the efficiency before any refinement: the search, the network bound to the data, and the
-  draws by which a run decides (a fifth of ``--effective``), weighed by the coarse likelihood. A network that cannot be
-  bound has no efficiency, and counts with zero.
-- ``run`` is a whole run with the network, ``none`` the same without one.
+- ``pilot`` ends with the efficiency before any refinement: it searches, applies the network to the data, and makes the
+  draws by which a run decides (a fifth of ``--effective``), weighed by the coarse likelihood. If a network cannot be
+  applied, the efficiency is zero.
+- ``run`` is a whole run with the network, ``none`` one without a network.
 
-CPU seconds are those of this process, from ``run_sampler`` to what is asked for. Ranks of the truth are among draws of
-the network as they are (*raw*), but for those outside the range that truths are drawn from, and among weighted draws,
-whose weights are those under the density of the truths in the place of the prior (``Event.log_change``).
+CPU seconds are those of this process, from ``run_sampler`` to the end of the mode. Ranks of the true values are computed
+among raw draws of the network (without those outside of the range from which true values are drawn), and among weighted draws,
+whose weights use the density of the true values instead of the prior (``Event.log_change``).
 
-In nats, of parameters that the network draws:
+These figures are in nats, for the parameters that the network draws:
 
-- ``loss``: the mean over the posterior of the logarithm of the posterior over the network's own density: what the view
-  has lost of the data, and what the network has not learnt of the view; ``loss_drawn`` is that of the mixture which
-  draws. Where efficiencies are low both are more than is told: so few draws do not show all of them. With latent
-  variables both are of parameters and these together, which is more than that of the parameters alone;
-- ``loss_at_truth``: the logarithm of the posterior over the network's own density at the truth, whose mean over events
-  is that of ``loss``, but for the difference between the prior and the density of the truths.
+- ``loss``: the mean over the posterior of the logarithm of posterior over network density. It includes what the view
+  loses of the data, and what the network has not learnt of the view. ``loss_drawn`` is the same for the mixture that is
+  used for drawing. If efficiencies are low, both are too small, because so few draws do not show all differences. With
+  latent variables, both are for parameters and latent variables together, which is more than for the parameters alone;
+- ``loss_at_truth``: the logarithm of posterior over network density at the true values. Its mean over events is that of
+  ``loss``, except for the difference between the prior and the density of the true values.
 
-``efficiency`` is that of the mixture, as a run has it, ``efficiency_network`` that of the network as it was learnt, not
-adapted to the event, with the usual defence; it is reckoned from the same draws.
+``efficiency`` is that of the mixture, as in a run; ``efficiency_network`` is that of the network before it is adapted to the
+event, with the usual defensive parts, estimated from the same draws.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def sampled(event: Event, index: int, given: argparse.Namespace, **settings: Any
 
 
 def pilot(event: Event, index: int, given: argparse.Namespace) -> Run:
-    """As far as the efficiency of the network."""
+    """Run until the efficiency of the network is known."""
     began, kept = time.process_time(), bilby_flowpe.run.EventSampler
     bilby_flowpe.run.EventSampler = ToThePilot  # type: ignore[misc]
     try:
@@ -120,7 +120,7 @@ def pilot(event: Event, index: int, given: argparse.Namespace) -> Run:
 
 
 def measured(event: Event, index: int, done: PilotDone) -> Run:
-    """What a pilot tells."""
+    """Return the figures of a pilot."""
     rng = np.random.default_rng((SEED, index, 1))
     chart, weighted, summary = done.sampler.chart, done.weighted, done.weighted.summary()
     keys = list(chart.model.family.keys)
@@ -219,12 +219,16 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("family", nargs="?", choices=APPROXIMANTS)
     found.add_argument("--mode", choices=MODES, default="pilot")
-    found.add_argument("--model", help="name or folder of the network; that of the family when left out")
-    found.add_argument("--events", default="0:300", help="numbers of the first event and of the one after the last")
+    found.add_argument("--model", help="name or folder of the network (default: that of the family)")
+    found.add_argument(
+        "--events", default="0:300", help="numbers of the first event and of the one after the last, as A:B"
+    )
     found.add_argument("--effective", type=int, default=5000, help="flowpe's n_effective")
     found.add_argument("--npool", type=int, default=1)
     found.add_argument("--outdir", type=Path, default=Path("outdir/families"))
-    found.add_argument("--table", type=Path, nargs="+", metavar="FILE", help="print what these files hold")
+    found.add_argument(
+        "--table", type=Path, nargs="+", metavar="FILE", help="print tables of the results in these files"
+    )
     return found
 
 

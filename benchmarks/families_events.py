@@ -1,10 +1,10 @@
-"""The events of ``families.py``: a broad population of binary black holes, each made from its number alone.
+"""Make the events of ``families.py``: a broad population of binary black holes, each defined by its number.
 
-An event has a range of chirp masses, as a user chooses it about what a search has found: by a factor of 1.3 for the
-lightest binaries, of 2 for the heaviest. The true chirp mass is log-uniform in the middle half of the range; all other
-parameters but the distance are drawn from the priors, which are Bilby's defaults. The distance is the one that gives a
-signal-to-noise ratio drawn evenly from 8 to 40. Detectors go by turns, the data are as long as the lightest signal of
-the range needs, and every detector has a noise curve that no network was trained on, with a scale of its own.
+An event has a range of chirp masses, as a user chooses it around the result of a search: a factor of 1.3 for the lightest
+binaries, of 2 for the heaviest. The true chirp mass is log-uniform in the middle half of the range. All other parameters except
+the distance are drawn from Bilby's default priors. The distance follows from a signal-to-noise ratio that is uniform from 8 to
+40. Detectors alternate, the data are as long as the lightest signal of the range needs, and every detector has a noise curve
+that was in no training, with a different scale.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SEED = 40_000
 
 @dataclass(frozen=True)
 class Event:
-    """What an event is; the range within which the true chirp mass was drawn is in solar masses."""
+    """Likelihood, priors and true values of an event; the true chirp mass was drawn from a range in solar masses."""
 
     likelihood: Any
     priors: PriorDict

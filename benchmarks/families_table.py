@@ -1,4 +1,4 @@
-"""What ``families.py`` prints of its files: Markdown, a table for each family.
+"""Print the files of ``families.py`` as Markdown, with a table for each family.
 
 python benchmarks/families.py --table DIR/runs.jsonl
 """
@@ -30,7 +30,7 @@ GROUPS: dict[str, Callable[[Run], str]] = {
 
 
 def table(runs: Sequence[Run]) -> None:
-    """All that the files hold; of an event that is there twice the later line."""
+    """Print the tables of all runs; if an event is there twice, the later line counts."""
     latest = {(one["family"], one["mode"], one["model"], one["n_effective"], one["event"]): one for one in runs}
     for family in sorted({one["family"] for one in latest.values()}):
         of_family = [one for one in latest.values() if one["family"] == family]
@@ -180,7 +180,7 @@ def unbound(one: Run) -> bool:
 
 
 def statistics_of(runs: Sequence[Run]) -> list[Run]:
-    """Of the runs that came to an end."""
+    """Return the statistics of finished runs."""
     return [one["statistics"] for one in runs if "statistics" in one]
 
 
@@ -196,13 +196,13 @@ def figures(runs: Sequence[Run], key: str, percentile: float, form: str = "{:.3g
 
 
 def mean_of(runs: Sequence[Run], key: str) -> str:
-    """With its standard error."""
+    """Return a mean with its standard error, in words."""
     found = numbers(runs, key)
     return f"{found.mean():.3f} +- {found.std(ddof=1) / np.sqrt(len(found)):.3f}" if len(found) > 1 else "-"
 
 
 def median_and_tenth(part: Callable[[Run], str], name: str, runs: Sequence[Run]) -> str:
-    """Of the efficiencies of some of the runs, and how many these are."""
+    """Return median, 10th percentile and number of the efficiencies of some of the runs."""
     found = numbers([one for one in runs if part(one) == name], "efficiency")
     return f"{np.median(found):.2f} ({np.percentile(found, 10):.3f}), of {len(found)}" if len(found) else "-"
 

@@ -1,9 +1,10 @@
-"""How costs grow: with seconds of data, detectors, parameters, draws and waveforms stored; a plot, and exponents fitted.
+"""Measure how costs grow with seconds of data, detectors, parameters, draws and stored waveforms; fit exponents and plot.
 
     python benchmarks/growth.py --picture growth.png --output growth.json
 
-One core, one torch thread. Each cost is the least of some repeats, but for the long ones, which are made once. The exponent is
-the slope of the logarithms over the upper half of each range, where what does not grow counts for little; of three points, all.
+It uses one core and one torch thread. Each cost is the smallest of some repetitions, except for long ones, which are measured
+once. The exponent is the slope of the logarithms over the upper half of each range, where constant costs matter little; with
+three points, all are used.
 """
 
 from __future__ import annotations
@@ -254,7 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--read", type=Path, help="what an earlier run wrote: nothing is measured")
+    parser.add_argument("--read", type=Path, help="file of an earlier run to read; nothing is measured")
     arguments = parser.parse_args()
     logger.setLevel("ERROR")
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What imports cost: processor seconds and peak memory of new processes, and what a run without a network has loaded.
+"""Measure the cost of imports: processor seconds and peak memory of new processes, and modules loaded without a network.
 
 python benchmarks/imports.py [--times 5]
 """
@@ -58,7 +58,7 @@ def measured(code: str) -> tuple[float, float, list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--times", type=int, default=5, help="processes each")
+    parser.add_argument("--times", type=int, default=5, help="number of processes for each measurement")
     arguments = parser.parse_args()
     for name, code in CODES.items():
         found = [measured(code) for _ in range(arguments.times)]

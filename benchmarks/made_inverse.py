@@ -1,9 +1,9 @@
-"""Time of inverting MADE stacks of the paper's sizes, and of whole draws: by full passes, one a column, and level by level.
+"""Time the inversion of MADE stacks of the paper's sizes, and whole draws, by full passes for each column and level by level.
 
     python benchmarks/made_inverse.py --rows 50000
 
-Times are those of the processor, all threads together, so that other jobs on the machine do not count. Full passes are timed
-on fewer rows, since they grow with them.
+Times are processor seconds of all threads, so that other jobs on the machine do not count. Full passes are timed on fewer rows,
+because their time is proportional to the number of rows.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def seconds(call: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
 def whole_passes(
     stack: AutoregressiveStack, y: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor
 ) -> torch.Tensor:
-    """Every unit by its own inverse."""
+    """Invert every unit by the method of zuko, with full passes."""
     context = shared.expand(len(y), -1) if rows is None else torch.cat([rows, shared.expand(len(y), -1)], dim=-1)
     for layer in reversed(list(stack._layers())):
         y = layer.invert(y.T).T if isinstance(layer, BatchNorm) else layer(context).inv(y)
@@ -59,7 +59,7 @@ def whole_passes(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--rows-whole", type=int, default=2_000, help="rows on which whole passes are timed")
+    parser.add_argument("--rows-whole", type=int, default=2_000, help="number of rows for the timing of full passes")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -1,14 +1,14 @@
-"""The problems of ``neutron_stars.py``: likelihood, priors and truth of long signals with tides. Bilby alone is needed.
+"""Problems of ``neutron_stars.py``: likelihood, priors and true values of long signals with tides. Only Bilby is needed.
 
-- ``gw170817``: 1.4 + 1.4 solar masses, 128 s from 23 Hz, low spins that precess, network signal-to-noise ratio 32;
-- ``gw170817-aligned``: the same with spins along the orbit's axis;
-- ``gw170817-sky``: the place in the sky is known, as that of an optical counterpart is;
-- ``nsbh``: a black hole of 7 solar masses, its spin up to 0.8, with a neutron star of 1.4, 64 s from 20 Hz;
-- ``quiet`` and ``loud``: ``gw170817`` at the ratios 9 and 80;
-- ``8-s`` to ``256-s``: ``gw170817`` in data of so many seconds, which the signal fills but for its last four.
+- ``gw170817``: 1.4 + 1.4 solar masses, 128 s from 23 Hz, low precessing spins, network signal-to-noise ratio 32;
+- ``gw170817-aligned``: the same with aligned spins;
+- ``gw170817-sky``: the same with known sky position, as from an optical counterpart;
+- ``nsbh``: a black hole of 7 solar masses with a spin up to 0.8, and a neutron star of 1.4, 64 s from 20 Hz;
+- ``quiet`` and ``loud``: ``gw170817`` with signal-to-noise ratios of 9 and 80;
+- ``8-s`` to ``256-s``: ``gw170817`` in data of this length, which the signal fills except for the last four seconds.
 
-All are H1, L1 and V1 at their design sensitivities, up to 2048 Hz, with IMRPhenomXP_NRTidalv2. The likelihood is one
-of Bilby's: on the ``full`` grid, ``multiband`` or ``relative`` (relative binning about the truth). All three see the
+All have H1, L1 and V1 at their design sensitivities, up to 2048 Hz, with IMRPhenomXP_NRTidalv2. The likelihood is one
+of Bilby's: on the ``full`` grid, ``multiband`` or ``relative`` (relative binning around the true values). All three have the
 same data.
 """
 
@@ -45,7 +45,7 @@ TRUTH = {
 
 @dataclass(frozen=True)
 class Case:
-    """What tells one problem from another; masses in solar masses and the source's frame."""
+    """Settings of a problem; masses are in solar masses and in the source's frame."""
 
     snr: float = 32.0
     chirp_mass: float = conversion.component_masses_to_chirp_mass(1.4, 1.4)
@@ -162,7 +162,7 @@ def priors_of(case: Case, truth: dict[str, float]) -> BNSPriorDict:
 def likelihood_of(
     name: str, case: Case, interferometers: InterferometerList, priors: BNSPriorDict, truth: dict[str, float]
 ) -> Any:
-    """One of :data:`LIKELIHOODS`."""
+    """Return the likelihood with this name in :data:`LIKELIHOODS`."""
     if name == "multiband":
         return bilby.gw.likelihood.MBGravitationalWaveTransient(
             interferometers, generator_of(case, source.binary_neutron_star_frequency_sequence), priors=priors,

@@ -1,18 +1,18 @@
-"""Neutron stars in long data, nothing trained: one case, one sampler, one process on one core.
+"""Analyse neutron stars in long data without a training: one case by one sampler, in one process on one core.
 
     python benchmarks/neutron_stars.py gw170817 --likelihood multiband --outdir DIR
     python benchmarks/neutron_stars.py gw170817 --likelihood relative --sampler dynesty --outdir DIR
     python benchmarks/neutron_stars.py --table DIR/runs.jsonl
 
-Cases and likelihoods are those of ``neutron_star_cases.py``. A run appends a line of JSON to ``DIR/runs.jsonl``: CPU
-seconds of the whole process, imports and data included; those of the run but for the user's likelihood (its
-evaluations times what one takes); the largest memory of the process and that which Bilby's objects took before the
-run; effective draws, evaluations of the likelihood, evidence, verdict, and the ranks of the truth among the draws.
-``--table`` prints what files hold, with ratios of CPU seconds at 5000 effective draws and of evaluations to the first
-run of the case, and the divergence of each marginal from that run's.
+Cases and likelihoods are those of ``neutron_star_cases.py``. A run appends a line of JSON to ``DIR/runs.jsonl``. It has CPU
+seconds of the whole process, imports and data included; CPU seconds of the run without the user's likelihood (its number of
+evaluations times the time of one); the largest memory of the process, and the memory of Bilby's objects before the run;
+effective draws, evaluations of the likelihood, evidence, verdict, and the ranks of the true values among the draws. ``--table``
+prints the files, with ratios to the first run of the case of CPU seconds for 5000 effective draws and of evaluations, and the
+divergence of each marginal from that run.
 
-``dynesty`` is Bilby's: its walk of 20 accepted steps, 500 live points. It keeps what it has every five minutes, and a
-run that was ended is taken up by the same command; CPU seconds are those of all its starts.
+``dynesty`` is run by Bilby, with its walk of 20 accepted steps and 500 live points. It saves its state every five minutes, and
+the same command continues a run that was stopped; CPU seconds are the sum over all starts.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def table(runs: list[Run]) -> None:
 
 
 def divergences(first: Run, other: Run) -> None:
-    """Of each marginal, in units of what chance gives nine times in ten."""
+    """Print the divergence of each marginal, in units of the value that chance exceeds in one of ten cases."""
     from bilby_flowpe.validation.marginals import compare_marginals
 
     if not all(Path(one["samples"]).exists() for one in (first, other)):
@@ -159,11 +159,13 @@ def main() -> None:
     parser.add_argument("--sampler", choices=("flowpe", "dynesty"), default="flowpe")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/neutron_stars"))
     parser.add_argument("--effective", type=int, default=5000, help="flowpe's n_effective")
-    parser.add_argument("--seed", type=int, default=1, help="of the sampler")
-    parser.add_argument("--data-seed", type=int, default=170817, help="of the noise")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the sampler")
+    parser.add_argument("--data-seed", type=int, default=170817, help="seed of the noise")
     parser.add_argument("--settings", default="{}", help="more arguments of the sampler, as JSON")
-    parser.add_argument("--tag", default="", help="added to the sampler's name")
-    parser.add_argument("--table", type=Path, nargs="+", metavar="FILE", help="print what these files hold")
+    parser.add_argument("--tag", default="", help="text that is added to the sampler's name")
+    parser.add_argument(
+        "--table", type=Path, nargs="+", metavar="FILE", help="print tables of the results in these files"
+    )
     given = parser.parse_args()
     if given.table:
         return table(read(given.table))

@@ -1,11 +1,11 @@
-"""How cost and memory of a run grow with the length of the data: 8 to 256 s, filled by a signal of two neutron stars.
+"""Measure how cost and memory of a run grow with the length of the data: 8 to 256 s, filled by a neutron-star signal.
 
     python benchmarks/neutron_stars_growth.py --outdir DIR
 
-One run of ``neutron_stars.py`` for each length, in a process of its own, on cases of the same masses and signal-to-noise
-ratio. What is in ``DIR/runs.jsonl`` is not run again. Printed are CPU seconds with and without the user's likelihood,
-the latter as *before*, for they are spent before the exact weights, memory above that of Bilby's own objects, and the
-exponents of power laws fitted to both.
+``neutron_stars.py`` is run once for each length, in separate processes, with the same masses and signal-to-noise ratio.
+Finished runs in ``DIR/runs.jsonl`` are not run again. The script prints CPU seconds with the user's likelihood and without it
+(*before*, because these are spent before the exact weights), the memory above that of Bilby's own objects, and exponents of
+fitted power laws.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def exponent(lengths: list[float], values: list[float]) -> float:
-    """Of the power of the length that fits best; of fewer than two positive values there is none."""
+    """Return the exponent of the power law that fits best; NaN for fewer than two positive values."""
     kept = [(length, value) for length, value in zip(lengths, values, strict=True) if value > 0]
     if len(kept) < 2:
         return float("nan")

@@ -1,13 +1,13 @@
-"""Ranks of the truth over binary neutron stars drawn from their prior: 13 parameters, tides, H1, L1 and V1, 32 s.
+"""Compute ranks of true values over binary neutron stars drawn from their prior: 13 parameters, tides, H1, L1 and V1, 32 s.
 
     python benchmarks/neutron_stars_pp.py --outdir outdir/neutron_stars_pp --events 40 --picture pp.png
 
-Component masses are uniform from 1 to 2.5 solar masses in the detectors' frame, spins along the orbit's axis and below
-0.05, distances by volume. The range of chirp masses is cut into bins of 0.05 solar masses, and an event is analysed
-with the prior of its bin, as after a search: given its bin the truth is a draw of that prior, so that ranks are uniform
-all the same. Likelihoods are multibanded, from 50 Hz on, where the lightest signals are 25 s long. One file an event:
-what was done is not done again, and several processes may share the work with ``--first`` and ``--events``. Nothing is
-trained. Prints what ``real_event_pp.py`` prints.
+Component masses are uniform from 1 to 2.5 solar masses in the detectors' frame, spins are aligned and below 0.05, and distances
+are uniform in volume. The range of chirp masses is divided into bins of 0.05 solar masses, and an event is analysed with the
+prior of its bin, as after a search. Given its bin, the true value is a draw from that prior, so that ranks are uniform.
+Likelihoods are multibanded, from 50 Hz on, where the lightest signals are 25 s long. Each event has a file; finished ones are
+not computed again, and several processes can divide the work with ``--first`` and ``--events``. Nothing is trained. The script
+prints the same figures as ``real_event_pp.py``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SEED = 30_000
 
 
 def priors_between(low: float, high: float) -> BNSPriorDict:
-    """With these limits of the chirp mass."""
+    """Return priors with these limits of the chirp mass."""
     priors = priors_of(CASE, {**TRUTH, "chirp_mass": 1.2})
     priors["chirp_mass"] = UniformInComponentsChirpMass(low, high, name="chirp_mass")
     priors["mass_ratio"] = UniformInComponentsMassRatio(LIGHTEST / HEAVIEST, 1, name="mass_ratio")

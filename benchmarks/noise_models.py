@@ -1,13 +1,13 @@
-"""Simulated events in noise that is not what the likelihood says: coverage and Bayes factors under each noise model.
+"""Measure coverage and Bayes factors of noise models on simulated events whose noise differs from the usual likelihood's.
 
     python benchmarks/noise_models.py --events 20 --outdir outdir/noise_models
     python benchmarks/noise_models.py --outdir outdir/noise_models --summary
 
-Two kinds, ``--events`` of each. ``student``: Student-t noise of four degrees of freedom on the design curve. ``curve``:
-Gaussian noise, a noise curve that is the median of 15 segments, bin by bin, and a line of 2 Hz in L1 of 30 times its power,
-somewhere between 60 and 300 Hz. H1 and L1, 4 s, 20 to 512 Hz, IMRPhenomXAS with aligned spins, truths of the prior. Each
-event is run with the plain likelihood and weighed by the others, run anew where its draws do not last. A JSON line an event,
-in ``events.jsonl``; what is there already is not done again.
+There are ``--events`` of two kinds. ``student`` has Student-t noise of four degrees of freedom on the design curve. ``curve``
+has Gaussian noise, a noise curve that is the median of 15 segments, bin by bin, and a line of 2 Hz in L1 with 30 times the
+power somewhere between 60 and 300 Hz. The data are 4 s of H1 and L1 from 20 to 512 Hz, with IMRPhenomXAS, aligned spins, and
+true values from the prior. Each event is run with the plain likelihood and weighed by the others, and run again if too few
+draws keep weight. Results are JSON lines in ``events.jsonl``; finished ones are not computed again.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def models_of(kind: str, likelihood: Any, best: dict[str, float]) -> dict[str, N
 
 
 def analyse(kind: str, number: int, outdir: Path) -> dict[str, Any]:
-    """One event."""
+    """Analyse one event with all noise models."""
     began, given = time.process_time(), priors()
     rng = np.random.default_rng([20261130, KINDS.index(kind), number])
     bilby.core.utils.random.seed(number + 1000 * KINDS.index(kind))
@@ -173,10 +173,10 @@ def summary(events: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=20, help="of each kind")
+    parser.add_argument("--events", type=int, default=20, help="number of events of each kind")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/noise_models"))
-    parser.add_argument("--verbose", action="store_true", help="with the logs of all runs")
-    parser.add_argument("--summary", action="store_true", help="print what is there, and run nothing")
+    parser.add_argument("--verbose", action="store_true", help="show the logs of all runs")
+    parser.add_argument("--summary", action="store_true", help="print the finished results, and run nothing")
     options = parser.parse_args()
     options.outdir.mkdir(parents=True, exist_ok=True)
     logging.getLogger("bilby").setLevel(logging.INFO if options.verbose else logging.ERROR)

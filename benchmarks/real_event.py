@@ -1,20 +1,18 @@
-"""Real black holes, nothing trained: this build, an earlier one, and other samplers, on the same data and priors.
+r"""Compare this version, an earlier one and other samplers on real and simulated black holes, with the same data and priors.
 
     python benchmarks/real_event.py --outdir DIR --data-dir DIR --samplers flowpe dynesty
-    python benchmarks/real_event.py --outdir DIR --data-dir DIR --cases gw150914-aligned --samplers cogwheel nessai \\
+    python benchmarks/real_event.py --outdir DIR --data-dir DIR --cases gw150914-aligned --samplers cogwheel nessai \
         --cogwheel-python PATH --nessai-python PATH
     python benchmarks/real_event.py --table DIR/*.jsonl
 
-Each run is a process of its own on one core, whose CPU seconds are counted whole, imports included; it appends a line
-to ``DIR/runs.jsonl``. ``--table`` prints what several files hold. The cases are those of ``real_event_cases.py``;
-``--data-dir`` holds strain and noise curves of GW150914. Runs with ``--old PATH`` are of the build whose repository
-lies there.
+Nothing is trained. Each run is a separate process on one core; its CPU seconds include imports, and it appends a line to
+``DIR/runs.jsonl``. ``--table`` prints the results in several files. The cases are those of ``real_event_cases.py``;
+``--data-dir`` has strain and noise curves of GW150914. Runs with ``--old PATH`` use the version in that repository.
 
-Effective samples are Kish's number of all weights (:mod:`real_event_run`). *At 5000* are CPU seconds for so many
-effective samples: of this package what a run spends until its proposal is good stays, and the rest goes with their
-number; of others all goes with it. Ratios are those of this column to that of the first run of ``flowpe`` of the
-case. Marginals are compared with that run, too: the Jensen-Shannon divergence of each, in units of what chance gives
-nine times in ten.
+Effective samples are Kish's number of all weights (:mod:`real_event_run`). *At 5000* are CPU seconds for this number of
+effective samples: for this package, the time until the proposal is good is constant and the rest is scaled; for others, all is
+scaled. Ratios compare this column with that of the first run of ``flowpe`` for the case. Marginals are compared with that run,
+too: the Jensen-Shannon divergence of each, in units of the value that chance exceeds in one of ten cases.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ Run = dict[str, Any]
 
 
 def command(case: str, sampler: str, given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
-    """What to run, and the environment that it needs."""
+    """Return the command of a run, and its environment variables."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     output = ["--outdir", str(given.outdir), "--output", str(given.outdir / "runs.jsonl"), "--seed", str(given.seed)]
     if sampler == "cogwheel":
@@ -119,12 +117,16 @@ def main() -> None:
     """Run what is asked for, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--table", type=Path, nargs="+", metavar="FILE", help="print what these files hold, and run nothing"
+        "--table",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="print tables of the results in these files, and run nothing",
     )
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=("flowpe",))
     parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event"))
-    parser.add_argument("--data-dir", type=Path, help="strain and noise curves of GW150914")
+    parser.add_argument("--data-dir", type=Path, help="folder of the strain and noise curves of GW150914")
     parser.add_argument("--old", type=Path, help="repository of the earlier build")
     parser.add_argument("--old-effective", type=int, default=1000, help="effective draws of the earlier build")
     parser.add_argument("--cogwheel-python", help="Python of an environment with cogwheel-pe")

@@ -1,11 +1,11 @@
-"""The events of ``real_event.py``: likelihood, priors and, of injections, the truth. Bilby alone is needed, and h5py.
+"""Events of ``real_event.py``: likelihood, priors and, for injections, true values. Only Bilby and h5py are needed.
 
-- ``xphm-12``, ``xphm-20``, ``xphm-35``: 36 + 29 solar masses with precessing spins, IMRPhenomXPHM, of this network
+- ``xphm-12``, ``xphm-20``, ``xphm-35``: 36 + 29 solar masses with precessing spins, IMRPhenomXPHM, with this network
   signal-to-noise ratio;
-- ``gw150914-aligned``: public strain, spins along the orbit's axis, IMRPhenomXAS;
+- ``gw150914-aligned``: public strain, aligned spins, IMRPhenomXAS;
 - ``gw150914-xphm``: the same strain, precessing spins, IMRPhenomXPHM.
 
-All are H1 and L1, 4 s, 20 to 1024 Hz.
+All have H1 and L1, 4 s, 20 to 1024 Hz.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def put_injection(
 
 
 def optimal_snr(interferometers: InterferometerList, generator: Any, parameters: dict[str, float]) -> float:
-    """Of the network."""
+    """Return the optimal signal-to-noise ratio of all detectors together."""
     polarizations = generator.frequency_domain_strain(dict(parameters))
     return float(
         np.sqrt(

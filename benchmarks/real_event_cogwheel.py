@@ -1,17 +1,17 @@
-"""One run of ``real_event.py`` with cogwheel (tried: cogwheel-pe 1.6.0), in an environment of its own.
+"""Make a run of ``real_event.py`` with cogwheel (tested with cogwheel-pe 1.6.0), in a separate environment.
 
     python benchmarks/real_event_run.py gw150914-aligned data --outdir DIR --data-dir DIR
     python benchmarks/real_event_cogwheel.py gw150914-aligned --outdir DIR --output FILE
 
-The first writes strain and noise curves as Bilby's likelihood has them; cogwheel takes them as they are, with no
-correction of the noise curve for its drift. Everything extrinsic is integrated out at each point, all harmonics are
-taken, and nautilus samples masses and spins. Effective samples are Kish's number of nautilus's weights, each a point
-of masses and spins with one draw of the rest.
+The first command writes strain and noise curves as in Bilby's likelihood. cogwheel uses them without its correction of the
+noise curve by the drift factor. All extrinsic parameters are integrated out at each point, all harmonics are used, and nautilus
+samples masses and spins. Effective samples are Kish's number of nautilus's weights; each sample is a point of masses and spins
+with one draw of the other parameters.
 
-What differs from the other samplers: spin magnitudes up to 1 and not 0.99, distances from 0 and not from 50 Mpc,
-times without bounds (their density taken as that of the 0.2 s of the others), relative binning on a reference wave of
-cogwheel's own choice. nautilus's logarithm of the evidence is less that of the volume of the box sampled in. The
-profiler that ``Sampler.run`` has on is left out.
+There are some differences from the other samplers: spin magnitudes are up to 1 instead of 0.99, distances from 0 instead of 50
+Mpc, times have no bounds (their density is that of the 0.2 s of the others), and relative binning uses a reference wave that
+cogwheel chooses. The logarithm of the volume of the sampled box is subtracted from nautilus's log evidence. The profiler in
+``Sampler.run`` is switched off.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-"""Coarse waves against the full grid, and coarse waves spoilt on purpose: the evidence stays, and the result says so.
+"""Compare coarse waves with the full grid, and spoil them on purpose: the evidence must stay, and the result must say so.
 
     python benchmarks/real_event_exactness.py --outdir outdir/real_event_exactness --events 20
 
-Precessing black holes, IMRPhenomXPHM, H1 and L1, 4 s, drawn from the prior of ``real_event_pp.py`` and put where
-their signal-to-noise ratio is one from 12 to 30. Each is run as usual (coarse waves draw and steer, the likelihood
-weighs); then the same proposal draws again with ``coarse=False``, every draw weighed on the full grid; then come runs
-whose coarse waves are wrong:
+Events are precessing black holes with IMRPhenomXPHM in 4 s of H1 and L1, drawn from the prior of ``real_event_pp.py``, with
+distances for a signal-to-noise ratio from 12 to 30. Each is run with the defaults (coarse waves draw and steer, the likelihood
+weighs). Then the same proposal draws again with ``coarse=False``, and every draw is weighed on the full grid. Then there are
+runs with wrong coarse waves:
 
 - ``approximant``: ``coarse="IMRPhenomXP"``, which has no higher harmonics;
 - ``curve``: the coarse likelihood has a noise curve that is 10% too high;
-- ``nodes``: half of the nodes that its error asks for.
+- ``nodes``: half of the nodes that are needed for its error.
 
-One file an event: what was done is not done again. For each kind are printed: z, the difference of ln Z to that of
-the full grid over both errors, its mean and width, which should be 0 and 1; the error of ln Z; how efficient the
-likelihood's weights are of what coarse waves proposed; verdicts.
+Each event has a file; finished ones are not computed again. For each kind, the script prints z, the difference of ln Z from
+that of the full grid in units of both errors, with mean and width, which should be 0 and 1; the error of ln Z; the efficiency
+of the likelihood's weights for draws of the coarse waves; and verdicts.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ SPOILT: dict[str, tuple[dict[str, Any], Callable[[], Any]]] = {
 
 
 def event(index: int, given: argparse.Namespace) -> dict[str, Any]:
-    """All runs on one injection."""
+    """Make all runs with one injection."""
     rng = np.random.default_rng((SEED, index))
     priors, generator = priors_of("xphm"), generator_of("IMRPhenomXPHM")
     with bilby_seed(SEED + 2 * index):
@@ -201,10 +201,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20)
     parser.add_argument("--effective", type=int, default=1000)
     parser.add_argument(
-        "--full-draws", type=int, default=1500, help="draws of the proposal that are weighed on the full grid"
+        "--full-draws", type=int, default=1500, help="number of draws of the proposal that are weighed on the full grid"
     )
     parser.add_argument("--spoilt", nargs="*", choices=SPOILT, default=list(SPOILT))
-    parser.add_argument("--report", action="store_true", help="report on what is there, and run nothing")
+    parser.add_argument("--report", action="store_true", help="print the finished results, and run nothing")
     given = parser.parse_args()
     given.outdir.mkdir(parents=True, exist_ok=True)
     for index in range(given.events):

@@ -1,14 +1,13 @@
-"""How the cost of one run without a network grows: duration, harmonics, detectors, signal-to-noise ratio, mass ratio,
-spins.
+"""Measure how the cost of a run without a network grows with duration, harmonics, detectors, loudness, mass ratio and spins.
 
     python benchmarks/real_event_growth.py --output growth.jsonl
     python benchmarks/real_event_growth.py --output growth.jsonl --only duration snr
 
-One run for each value, in a process of its own, with 1000 effective draws asked for; all else stays as in the first
-case: 36 + 29 solar masses, precessing spins of 0.5, IMRPhenomXPHM, H1 and L1, 4 s, network signal-to-noise ratio 15.
-Longer data come with lighter binaries, that fill them from 20 Hz on. Chirp masses are searched within a fifth of the
-truth. What is in the file is not run again. A run that ends with an error, with the verdict ``failed``, or not in
-time, is a line that says so.
+There is one run for each value, in a separate process, with 1000 effective draws. All other settings are those of the first
+case: 36 + 29 solar masses, precessing spins of 0.5, IMRPhenomXPHM, H1 and L1, 4 s, network signal-to-noise ratio 15. Longer
+data have lighter binaries, which fill them from 20 Hz on. The prior of the chirp mass is from 0.8 to 1.2 times the true value.
+Finished runs in the file are not run again. If a run ends with an error or the verdict ``failed``, or takes too long, its line
+says so.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ SEED = 70_000
 
 
 def child(values: dict[str, Any], effective: int, max_time: float, settings: dict[str, Any]) -> dict[str, Any]:
-    """One run."""
+    """Make one run, and return its figures."""
     import bilby
     from bilby.gw.conversion import chirp_mass_and_mass_ratio_to_component_masses as components
     from bilby.gw.detector import InterferometerList

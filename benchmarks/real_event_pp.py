@@ -1,12 +1,12 @@
-"""Ranks of the truth over precessing black holes drawn from their prior: 15 parameters, IMRPhenomXPHM, H1 and L1, 4 s.
+"""Compute ranks of true values over precessing black holes from their prior: 15 parameters, IMRPhenomXPHM, H1 and L1, 4 s.
 
     python benchmarks/real_event_pp.py --outdir outdir/real_event_pp --events 60 --picture pp.png
 
 Distances are uniform in the sources' comoving volume and time from 200 to 1500 Mpc, so that three signals in four have a
-signal-to-noise ratio from 8 to 40; the analysis has the prior that the events are drawn from, and none is left out. One file an
-event: what was done is not done again, and several processes may share the work with ``--first`` and ``--events``. Nothing is
-trained. Prints p-values of the ranks (Kolmogorov and Smirnov) of each parameter, of the likelihood at the truth and of all
-together, verdicts, and CPU seconds of an event.
+signal-to-noise ratio from 8 to 40. The analysis has the prior from which the events are drawn, and no event is left out. Each
+event has a file; finished ones are not computed again, and several processes can divide the work with ``--first`` and
+``--events``. Nothing is trained. The script prints Kolmogorov-Smirnov p-values of the ranks of each parameter, of the
+likelihood at the true values and of all together, verdicts, and CPU seconds for an event.
 """
 
 from __future__ import annotations
@@ -116,14 +116,16 @@ def report(found: list[dict[str, Any]], picture: Path | None) -> None:
 def main() -> None:
     """Do what is not done yet, then report on all."""
     parser = parser_of(__doc__, "outdir/real_event_pp", 60)
-    parser.add_argument("--approximant", default="IMRPhenomXPHM", help="spins are aligned where it does not precess")
+    parser.add_argument(
+        "--approximant", default="IMRPhenomXPHM", help="waveform model; spins are aligned if it has no precession"
+    )
     given = parser.parse_args()
     settings = json.loads(given.settings)
     shared(given, lambda index: event(index, given.outdir, given.effective, settings, given.approximant))
 
 
 def parser_of(description: str | None, outdir: str, events: int) -> argparse.ArgumentParser:
-    """Of what all such studies are told."""
+    """Return a parser with the options that all such studies have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outdir", type=Path, default=Path(outdir))
     parser.add_argument("--first", type=int, default=0)
@@ -131,7 +133,7 @@ def parser_of(description: str | None, outdir: str, events: int) -> argparse.Arg
     parser.add_argument("--effective", type=int, default=1000)
     parser.add_argument("--settings", default="{}", help="more arguments of the sampler, as JSON")
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--report", action="store_true", help="report on what is there, and run nothing")
+    parser.add_argument("--report", action="store_true", help="print the finished results, and run nothing")
     return parser
 
 

@@ -1,14 +1,13 @@
-"""One run of ``real_event.py``, in a process of its own: a sampler of Bilby's on one case. What it found is one line of
-JSON.
+"""Run one sampler on one case of ``real_event.py``, in a separate process, and write the result as a line of JSON.
 
     python benchmarks/real_event_run.py CASE SAMPLER --outdir DIR --data-dir DIR
 
-Samplers: ``flowpe`` (nothing trained; of whichever build Python finds first), ``dynesty`` on relative binning with
-distances, and of one |m| phases, integrated out, ``nessai`` on the same; ``data`` runs nothing and writes strain and
-curves for cogwheel.
+The samplers are ``flowpe`` (nothing is trained; it is the version that Python finds first), ``dynesty`` with relative binning
+and distances integrated out, for waves of one |m| also phases, and ``nessai`` with the same; ``data`` runs nothing and writes
+strain and curves for cogwheel.
 
-Effective samples are Kish's number, the square of the sum of the weights over the sum of their squares: of flowpe's
-weighted draws, of the nested samples of nested samplers.
+Effective samples are Kish's number, the square of the sum of the weights over the sum of their squares, of flowpe's
+weighted draws, and of the nested samples of nested samplers.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _NO_SPIN = {
 
 
 def cpu_seconds() -> float:
-    """Of this process and of those that it has waited for."""
+    """Return the CPU seconds of this process and of child processes that have ended."""
     return sum(
         used.ru_utime + used.ru_stime
         for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
@@ -154,8 +153,8 @@ def main() -> None:
         "--data-dir", type=Path, required=True, help="folder of the strain and noise curves of GW150914"
     )
     parser.add_argument("--output", type=Path, help="file of JSON lines that this one is appended to")
-    parser.add_argument("--name", help="of the sampler in the table")
-    parser.add_argument("--tag", default="", help="added to names of files")
+    parser.add_argument("--name", help="name of the sampler in the table")
+    parser.add_argument("--tag", default="", help="text that is added to names of files")
     parser.add_argument("--effective", type=int, default=5000, help="flowpe's n_effective")
     parser.add_argument("--evaluations", type=int, default=1_000_000, help="flowpe's max_likelihood_evaluations")
     parser.add_argument("--nlive", type=int, default=500)

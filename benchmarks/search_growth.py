@@ -1,11 +1,12 @@
-"""How the search by templates, and coarse waves built around what it finds, grow with the length of the data: 8 to 256 s.
+"""Measure how the costs of the search by templates, and of coarse waves, grow with the length of the data: 8 to 256 s.
 
     OMP_NUM_THREADS=1 python benchmarks/search_growth.py
     OMP_NUM_THREADS=1 python benchmarks/search_growth.py --half-width 0.1 --durations 32 128
 
-On the cases ``8-s`` to ``256-s`` of ``neutron_star_cases.py``, each in a process of its own: CPU seconds of the search, of the
-climbs of its hills and of building coarse waves, megabytes above what Bilby's objects take, how far the statistic at the best
-row is above that of the truth, the share of waves of the prior that match no template to 0.7; and exponents of power laws.
+It uses the cases ``8-s`` to ``256-s`` of ``neutron_star_cases.py``, each in a separate process. It prints CPU seconds of the
+search, of the climbs of its hills and of building coarse waves, megabytes above those of Bilby's objects, the difference of the
+statistic at the best row and at the true values, the fraction of waves of the prior that match no template to 0.7, and
+exponents of power laws.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def megabytes() -> float:
 
 
 def measure(duration: int, half_width: float) -> dict[str, float]:
-    """One search."""
+    """Make one search, and return its figures."""
     logger.setLevel("ERROR")
     likelihood, priors, truth = case_of(replace(CASES[f"{duration}-s"], half_width=half_width), "full")
     transform, window = PriorTransform(priors), (TRIGGER - 0.1, TRIGGER + 0.1)

@@ -1,16 +1,16 @@
-"""Sky maps: against ligo.skymap's own maker, and over injections.
+"""Compare sky maps with those of ligo.skymap, and test them over injections.
 
     python benchmarks/sky_maps.py --outdir outdir/sky_maps --maker ligo-skymap-from-samples
     python benchmarks/sky_maps.py --outdir outdir/sky_maps_pp --injections 200 --picture pp.png
 
-The first form analyses one signal in H1, L1 and V1, makes the map of it, and holds it against those that ligo.skymap's maker
-makes of 5000 rows of the same posterior and, where ``sky_maps_dynesty.py`` has left its result in the same folder, of 5000 rows
-of dynesty's: areas, the searched area of the true place, moments of the distance, divergences in nat, and seconds. Other
-versions of our map are made of the rows alone, with and without smoothing.
+The first form analyses one signal in H1, L1 and V1 and makes its map. It compares this with maps that ligo.skymap makes from
+5000 rows of the same posterior and, if ``sky_maps_dynesty.py`` has left its result in the same folder, from 5000 rows of
+dynesty's: areas, the searched area of the true position, moments of the distance, divergences in nat, and seconds. Other
+versions of our map are made from the rows alone, with and without smoothing.
 
-The second form draws sources from the prior, by turns for H1 and L1 and for all three detectors, in Gaussian noise, and tells
-where in its map each one lies: searched probabilities are uniform if the maps are right. One line of JSON an event, so that
-what was done is not done again.
+The second form draws sources from the prior, alternately for H1 and L1 and for all three detectors, in Gaussian noise. It gives
+the searched probability of the true position in each map, which is uniform if the maps are right. Results are lines of JSON;
+finished events are not computed again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROWS = 5000
 
 
 def run(problem: Any, prior: Any, outdir: Path, label: str, effective: int, save: bool, **settings: Any) -> Any:
-    """Of flowpe, with the network that ships where it serves the problem."""
+    """Run flowpe, with the network that ships if it serves the problem."""
     return bilby.run_sampler(
         problem, prior, sampler="flowpe", network="auto", npool=1, n_effective=effective, n_posterior=ROWS, sampling_seed=1,
         outdir=str(outdir), label=label, save=save, resume=False, clean=True, progress=False, **settings,
@@ -137,7 +137,7 @@ def made_by_ligo(maker: str, posterior: Any, outdir: Path, name: str) -> tuple[A
 
 
 def compared(given: argparse.Namespace) -> None:
-    """One event, all maps."""
+    """Compare all maps of one event."""
     from bilby_flowpe.skymap import divergence, sky_map, symmetric_divergence, write_sky_map
     from bilby_flowpe.skymap.candidates import of_rows
     from bilby_flowpe.skymap.cells import finest_of, split
@@ -210,8 +210,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/sky_maps"))
     parser.add_argument("--injections", type=int, default=0)
-    parser.add_argument("--effective", type=int, default=300, help="effective draws of an injection")
-    parser.add_argument("--maker", help="ligo.skymap's program ligo-skymap-from-samples, if it is there")
+    parser.add_argument("--effective", type=int, default=300, help="number of effective draws for each injection")
+    parser.add_argument("--maker", help="path of ligo.skymap's program ligo-skymap-from-samples")
     parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     bilby.core.utils.logger.setLevel("ERROR")

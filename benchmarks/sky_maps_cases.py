@@ -41,7 +41,7 @@ def generator() -> Any:
 
 
 def priors() -> PriorDict:
-    """Of all events."""
+    """Return the priors of all events."""
     circle = {"minimum": 0.0, "maximum": 2 * np.pi, "boundary": "periodic"}
     found = bilby.gw.prior.BBHPriorDict(dictionary={})
     found["chirp_mass"] = UniformInComponentsChirpMass(*CHIRP_MASS, name="chirp_mass")

@@ -1,9 +1,9 @@
-"""Posterior of the injection of ``sky_maps.py`` by Bilby's dynesty: some ten minutes to an hour on one core.
+"""Sample the injection of ``sky_maps.py`` with Bilby's dynesty, which takes ten minutes to an hour on one core.
 
     python benchmarks/sky_maps_dynesty.py --outdir outdir/sky_maps
 
-The likelihood is Bilby's relative binning. Distance and phase are integrated out by Bilby and drawn afterwards; the sky is in
-the frame of H1 and L1, and the time that at H1, which spares dynesty most of its work. The priors are the same as in
+The likelihood is Bilby's relative binning. Bilby integrates out distance and phase and draws them afterwards. The sky position
+is sampled in the frame of H1 and L1, and the time at H1, which makes it much easier for dynesty. The priors are the same as in
 ``sky_maps.py``.
 """
 

@@ -1,4 +1,4 @@
-"""Where the time goes, stage by stage, each beside what the hardware or the bare library does, in turn and in one run.
+"""Time every stage of the package, and compare it with the hardware or the bare library, alternately and in one run.
 
     python benchmarks/stages.py --output stages.json
 
@@ -57,7 +57,7 @@ MODELS = ("green2020-5d-maf", "green2020-5d-cvae+", "green2020-8d-maf")
 
 @dataclass
 class Line:
-    """One figure: what it is, in which unit, and its ratio to the yardstick over all pairs."""
+    """A figure: its name, its unit, and its ratio to a reference over all pairs."""
 
     stage: str
     what: str
@@ -164,7 +164,7 @@ def training(npool: int, pairs: int, batch: int) -> Iterator[Line]:
 
 
 class Step:
-    """One optimiser step on a batch."""
+    """Optimiser step on a batch."""
 
     def __init__(self, network: torch.nn.Module, batch: Any, bf16: bool) -> None:
         self.network, self.batch, self.bf16 = network.train(), batch, bf16
@@ -220,7 +220,7 @@ def weighing(npool: int, size: int, pairs: int) -> Iterator[Line]:
 
 
 def million(npool: int) -> Iterator[Line]:
-    """In a process of its own, whose memory is looked at when it ends."""
+    """Simulate a million waveforms in a separate process, whose memory is measured when it ends."""
     done = subprocess.run(
         [sys.executable, "-c", _MILLION.format(npool=npool)], check=True, capture_output=True, text=True
     )

@@ -107,13 +107,13 @@ class CoarseChoice:
 
     @property
     def searched(self) -> Searched | None:
-        """All rows that the search has tried, if there was one."""
+        """Rows that the search has tried; ``None`` if there was no search."""
         found = self._found
         return None if found is None else Searched(found.columns, found.log_ratios, found.seen, found.bank)
 
     @property
     def reference(self) -> Row | None:
-        """All parameters of the best waveform that the search has found, if there was one."""
+        """Parameters, fixed ones included, of the best waveform of the search; ``None`` if there was no search."""
         return None if self._found is None else self._found.reference
 
     @property

@@ -1,4 +1,4 @@
-"""One run of the sampler: find or train a model, apply it to the data, sample the event, fill Bilby's result."""
+"""A run of the sampler: find or train a model, apply it to the data, sample the event, fill Bilby's result."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _RATIOS_TRIED = 16  # number of draws from the prior at which a ratio is looked 
 
 
 class Run:
-    """One run of the sampler, in stages.
+    """A run of the sampler, in stages.
 
     Parameters
     ----------

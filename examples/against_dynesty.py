@@ -2,11 +2,12 @@
 Side by side with dynesty
 =========================
 
-The same event twice, by flowpe and by dynesty with Bilby's defaults (1000 live points), on the same two objects::
+One event is analysed twice, by flowpe and by dynesty with Bilby's defaults (1000 live points), with the same likelihood and
+priors::
 
     python examples/against_dynesty.py
 
-dynesty takes a quarter of an hour; where it is stopped it goes on when started again.
+dynesty takes a quarter of an hour. If it is stopped, it continues when the script is started again.
 
 .. image:: /images/gallery/against_dynesty.png
    :alt: the two posteriors over each other
@@ -14,8 +15,9 @@ dynesty takes a quarter of an hour; where it is stopped it goes on when started 
 .. literalinclude:: /images/gallery/against_dynesty.txt
    :language: none
 
-How many nats two posteriors may differ by says their Jensen-Shannon divergence beside its floor, what two sets of draws of the
-same posterior differ by. Evidences may differ by their errors; dynesty's is the larger one.
+The Jensen-Shannon divergence of a parameter, in nats, says how different the two posteriors are. Its floor is the value that
+chance alone gives for two sets of draws from the same posterior. The evidences may differ by their errors, of which
+dynesty's is the larger.
 """
 # sphinx_gallery_thumbnail_path = "images/gallery/against_dynesty.png"
 
@@ -36,7 +38,7 @@ likelihood, priors = green2020(parameters=5, seed=20)
 
 
 def cost(name: str, result: bilby.core.result.Result) -> str:
-    """What a result has taken, for the legend of the picture."""
+    """Return time and evaluations of a result as a line for the legend of the picture."""
     seconds = (
         result.sampling_time.total_seconds() if hasattr(result.sampling_time, "total_seconds") else result.sampling_time
     )
@@ -44,7 +46,7 @@ def cost(name: str, result: bilby.core.result.Result) -> str:
 
 
 def main() -> None:
-    """In a function, as dynesty's pool imports this file again where processes are not forked."""
+    """Run both samplers; this must be a function because dynesty's pool imports the file again if processes are not forked."""
     common = {
         "outdir": "outdir/against_dynesty",
         "injection_parameters": likelihood.injection_parameters,

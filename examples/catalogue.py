@@ -2,7 +2,7 @@
 A catalogue in minutes
 ======================
 
-A hundred simulated events, one after the other, each with posterior, evidence and verdict of its own::
+A hundred simulated events are analysed one after the other; each gets its posterior, evidence and verdict::
 
     python examples/catalogue.py
 

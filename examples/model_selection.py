@@ -2,7 +2,8 @@
 Does it spin?
 =============
 
-One signal, two models, one Bayes factor: a binary black hole analysed with aligned spins and without::
+A signal of a binary black hole is analysed with two models, with aligned spins and without spins. The ratio of their
+evidences is the Bayes factor::
 
     python examples/model_selection.py
 
@@ -12,7 +13,7 @@ One signal, two models, one Bayes factor: a binary black hole analysed with alig
 .. literalinclude:: /images/gallery/model_selection.txt
    :language: none
 
-``examples/studies/bayes_factors.py`` repeats it with other seeds and holds it against dynesty.
+``examples/studies/bayes_factors.py`` repeats this with other seeds and compares it with dynesty.
 """
 # sphinx_gallery_thumbnail_path = "images/gallery/model_selection.png"
 

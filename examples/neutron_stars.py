@@ -2,9 +2,9 @@
 Neutron stars
 =============
 
-A signal like GW170817, simulated: 128 s of three detectors from 23 Hz on, masses, spins that precess, and tides; its place
-in the sky is searched for, then known from an optical counterpart. The likelihood is Bilby's multibanded one, and nothing is
-trained::
+The signal is simulated and similar to GW170817: 128 s of three detectors from 23 Hz on, with masses, precessing spins and
+tides. It is analysed twice: with an unknown sky position, and with the sky position known from an optical counterpart. The
+likelihood is Bilby's multibanded one, and nothing is trained::
 
     python examples/neutron_stars.py
     python examples/neutron_stars.py known
@@ -173,7 +173,7 @@ for place in PLACES:
 
 
 def tides(of):
-    """The binary's tidal parameter, to which the stars' own ones add up."""
+    """The tidal parameter of the binary, which combines those of both stars."""
     masses = conversion.chirp_mass_and_mass_ratio_to_component_masses(of["chirp_mass"], of["mass_ratio"])
     return conversion.lambda_1_lambda_2_to_lambda_tilde(of["lambda_1"], of["lambda_2"], *masses)
 

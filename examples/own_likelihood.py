@@ -2,12 +2,12 @@
 A likelihood of your own
 ========================
 
-Nothing in flowpe is particular to gravitational waves. A likelihood that can say what data it expects (``simulate``) gets a
-network of its own in two minutes; after that a data set takes seconds::
+flowpe is not restricted to gravitational waves. If a likelihood can simulate data (``simulate``), a network is trained for it
+in two minutes; after that, each data set takes seconds::
 
     python examples/own_likelihood.py
 
-Here: photons of a burst, counted in bins, that rises, peaks and fades over a background.
+This example has photons of a burst, counted in bins, which rises, peaks and fades over a background.
 
 .. image:: /images/gallery/own_likelihood.png
    :alt: counts of five bursts with the curves of their posteriors

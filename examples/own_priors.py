@@ -2,8 +2,8 @@
 Priors of your own
 ==================
 
-Two detectors, a source whose place in the sky is known, spins, a noise curve of your choice: no network ships for that. One is
-trained on demand, in some ten minutes on one core, kept, and found again for the next event::
+Two detectors, a source with known sky position, spins, and a noise curve of your choice: no network ships for this problem. One
+is trained on demand, in some ten minutes on one core, and stored. The next event finds it::
 
     python examples/own_priors.py
 

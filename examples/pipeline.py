@@ -2,7 +2,7 @@
 Through bilby_pipe
 ==================
 
-An ini file in, two analyses of one simulated signal in parallel, merged, a final result and its plots out::
+bilby_pipe reads an ini file, analyses one simulated signal twice in parallel, merges the results, and makes plots::
 
     python examples/pipeline.py
 

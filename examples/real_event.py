@@ -7,13 +7,13 @@ From the name of an event to its posterior, evidence, pictures and a report::
     python examples/real_event.py GW150914
     python examples/real_event.py GW150914 --data-dir DIR --trigger 1126259462.4 --detectors H1 L1
 
-Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder of
-``--data-dir``: all its files, of any length, at 4 or 16 kHz. Where nothing else is given, the detectors are those of
-the files, and the signal is searched for by matched filters, over chirp masses from 4 to 200: its time, and a range of
-chirp masses with a wide margin, are what the priors are put around. Beside them these are Bilby's default ones of a
-binary black hole with aligned spins, or those of a file. Noise curves are estimated from the data on both sides of the
-analysed segment, or read from files that are named. Nothing is trained: a proposal is refined for this event alone.
-``--network auto`` lets a network that ships draw where it serves the signal, ``--network maf`` trains one.
+Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder ``--data-dir``: all
+files in it, of any length, at 4 or 16 kHz. By default, the detectors are those of the files, and matched filters with chirp
+masses from 4 to 200 search for the signal. The priors of time and chirp mass are placed around what this search finds, with
+wide margins. All other priors are Bilby's default ones of a binary black hole with aligned spins, or of a prior file. Noise
+curves are estimated from the data on both sides of the analysed segment, or read from files. Nothing is trained: a proposal is
+refined for this event alone. With ``--network auto``, a network that ships is used if it serves the signal; ``--network maf``
+trains one.
 
 .. image:: /images/gallery/real_event.png
    :alt: corner plot of GW150914
@@ -39,7 +39,7 @@ SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn
 
 
 def event_of(arguments: argparse.Namespace):
-    """Likelihood, priors and time of the event; what was not given is found."""
+    """Return likelihood, priors and time of the event; find those that are not given."""
     from bilby_flowpe.errors import FlowPEError
     from bilby_flowpe.strain_event import StrainConfig, event_from_strain
 
@@ -67,7 +67,7 @@ def event_of(arguments: argparse.Namespace):
 
 
 def draw_spectrogram(strain_of, trigger: float, path: Path) -> None:
-    """gwpy's Q-transform of the second around the event, one panel a detector."""
+    """Draw gwpy's Q-transform of the second around the event, with a panel for each detector."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(len(strain_of), 1, figsize=(7, 3 * len(strain_of)), squeeze=False, layout="constrained")
@@ -84,43 +84,53 @@ def draw_spectrogram(strain_of, trigger: float, path: Path) -> None:
 
 
 def main() -> None:
-    """Run, print, draw."""
+    """Run the sampler, print the result, draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="of the event, as the open science center has it")
-    parser.add_argument("--data-dir", help="folder of strain files; fetched when left out")
+    parser.add_argument("name", help="name of the event at the Gravitational Wave Open Science Center")
+    parser.add_argument("--data-dir", help="folder of strain files (default: the public strain is fetched)")
     parser.add_argument(
         "--noise-curves",
-        help="folder of noise curves PSD_H1.txt and so on; estimated from the strain when left out",
-    )
-    parser.add_argument("--trigger", type=float, help="GPS time; searched for in files, else the open science center's")
-    parser.add_argument(
-        "--detectors", nargs="+", help="those of the files, or the open science center's, when left out"
+        help="folder of noise curves PSD_H1.txt and so on (default: estimated from the strain)",
     )
     parser.add_argument(
-        "--duration", type=float, help="in seconds; that of the lightest signal of the prior when left out"
+        "--trigger",
+        type=float,
+        help="GPS time of the event (default: found by a search of the files, or the published time)",
+    )
+    parser.add_argument(
+        "--detectors", nargs="+", help="names of detectors (default: those of the files, or the published ones)"
+    )
+    parser.add_argument(
+        "--duration", type=float, help="seconds of data (default: the length of the lightest signal of the prior)"
     )
     parser.add_argument("--minimum-frequency", type=float, default=20.0)
     parser.add_argument("--maximum-frequency", type=float, default=1024.0)
     parser.add_argument(
-        "--truncation", type=float, help="seconds that the whitening filter is cut to; not at all when left out"
+        "--truncation",
+        type=float,
+        help="length in seconds to which the whitening filter is cut (default: it is not cut)",
     )
     parser.add_argument("--waveform", default="IMRPhenomPv2")
-    parser.add_argument("--priors", help="prior file of Bilby's kind; its default aligned-spin one when left out")
+    parser.add_argument(
+        "--priors", help="prior file for Bilby (default: Bilby's priors of a binary black hole with aligned spins)"
+    )
     parser.add_argument(
         "--chirp-mass",
         nargs=2,
         type=float,
         metavar=("LOW", "HIGH"),
-        help="solar masses, detector frame; around what a search finds when left out",
+        help="range in solar masses, detector frame (default: around what a search finds)",
     )
     parser.add_argument(
-        "--network", default="none", help="'auto' to use one that ships, 'maf' to train one (default: none)"
+        "--network", default="none", help="'auto' to use a network that ships, 'maf' to train one (default: none)"
     )
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=50_000)
-    parser.add_argument("--effective", type=int, default=5000, help="effective draws to aim at")
-    parser.add_argument("--cache", help="folder of the models trained on demand")
-    parser.add_argument("--seed", type=int, help="of the sampling; another one has to give the same evidence")
+    parser.add_argument("--effective", type=int, default=5000, help="number of effective draws to reach")
+    parser.add_argument("--cache", help="folder for models that are trained on demand")
+    parser.add_argument(
+        "--seed", type=int, help="seed of the sampling; another seed has to give the same evidence within its error"
+    )
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event"))
     arguments = parser.parse_args()

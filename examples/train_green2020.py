@@ -1,8 +1,8 @@
-"""Train a network on one of the paper's problems from nothing: the recipe of the shipped models.
+"""Train a network on one of the paper's problems, starting from random weights: this made the shipped models.
 
     python examples/train_green2020.py --parameters 5 --phase network --time 540 --outdir outdir/5d-joint
 
-prints the held-out losses beside the paper's, and saves the model, its loss history and a plot of it.
+It prints the losses on held-out simulations beside the paper's, and saves the model, the history of its loss and a plot.
 """
 
 from __future__ import annotations
@@ -19,31 +19,39 @@ RAMP = 20  # steps in which the KL term rises
 
 
 def main() -> None:
-    """Train, print, save."""
+    """Train the network, print its losses, save the model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parameters", type=int, choices=(5, 8), default=5)
     parser.add_argument("--network", default="maf", choices=("gaussian", "cvae", "cvae+", "maf", "nsf"))
     parser.add_argument("--phase", default="conditional", choices=("conditional", "network"))
     parser.add_argument("--distance", default="conditional", choices=("conditional", "network"))
     parser.add_argument("--arrival", default="conditional", choices=("conditional", "network"))
-    parser.add_argument("--unfolded", action="store_true", help="show the network the phase over its whole turn")
-    parser.add_argument("--series", action="store_true", help="show the network the whitened time series, unaligned")
-    parser.add_argument("--time", type=float, default=540.0, help="seconds of training, simulation of waveforms apart")
+    parser.add_argument(
+        "--unfolded", action="store_true", help="do not fold the phase: the network learns its full range"
+    )
+    parser.add_argument(
+        "--series", action="store_true", help="use the whitened time series as the network's input, without alignment"
+    )
+    parser.add_argument(
+        "--time", type=float, default=540.0, help="seconds of training, without the simulation of waveforms"
+    )
     parser.add_argument("--waveforms", type=int, default=50_000)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     schedule = parser.add_mutually_exclusive_group()
     schedule.add_argument(
-        "--kl-share", type=float, help="share of the training that the cycles of the KL term take (cvae and cvae+)"
+        "--kl-share", type=float, help="fraction of the training with cycles of the KL term (cvae and cvae+)"
     )
     schedule.add_argument(
         "--kl-ramp",
         type=float,
-        help="let the KL term rise once, over this share of the training, in place of the cycles",
+        help="let the KL term rise once, over this fraction of the training, instead of in cycles",
     )
     parser.add_argument("--hidden", type=int, default=256, help="width of the hidden layers of each transform")
     parser.add_argument("--embedding", type=int, default=256, help="width of the embedding network")
     parser.add_argument(
-        "--transforms", type=int, help="autoregressive transforms, of each flow; the family's own if left out"
+        "--transforms",
+        type=int,
+        help="number of autoregressive transforms of each flow (default: that of the network's family)",
     )
     parser.add_argument("--latent", type=int, default=8, help="dimension of the latent space of cvae and cvae+")
     parser.add_argument("--seed", type=int, default=0)

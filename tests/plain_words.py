@@ -4,13 +4,13 @@ python tests/plain_words.py [FOLDER ...]           figures of one or more checko
 python tests/plain_words.py --list docstrings      the places, with what stands there
 python tests/plain_words.py --list constants
 
-A summary, the first sentence of a docstring, has to be read twice where it begins with a relative word (`Of`, `What`,
-`That`, `Whether`), so that the reader learns at its end what it is about, or where it has three words or fewer. Docstrings
-of modules, classes, functions and fields count.
+A summary, the first sentence of a docstring, has to be read twice if it begins with a relative word (`Of`, `What`, `That`,
+`Whether`, `How`, `Which`, `Where`, `So`) or with `One`, because the reader learns only at its end what it is about, or if it
+has three words or fewer. Docstrings of modules, classes, functions and fields count.
 
-A constant is a number, or some of them, under a name in capitals at the top of a module. It has to have a comment or a
+A constant is a number, or a collection of numbers, with a name in capitals at the top of a module. It needs a comment or a
 docstring of at least six words, one of which is a unit: of physics (seconds, solar masses), of counting (rows, draws), or
-the word for a number without one (share, ratio, factor). Whether the words give a good reason nobody can count.
+the word for a number without unit (share, ratio, factor). Whether the words give a good reason is not tested.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-RELATIVE = ("Of", "What", "That", "Whether")
-"""First words of a summary that say what it is about only at the end."""
+RELATIVE = ("Of", "What", "That", "Whether", "How", "Which", "Where", "So", "One")
+"""First words of a summary that say only at its end what it is about."""
 FEW = 3
 """Words of a summary that are too few to say what a thing does."""
 REASON = 6
@@ -46,11 +46,11 @@ UNITS = """
     numbers seed seeds index indices value values per bound bounds term terms place places maximum maxima
     minimum position positions level levels rate
 """.split()  # noqa: SIM905 (a list of a hundred quoted words is hard to read)
-"""Words that say of what a number is."""
+"""Words that count as the unit of a number."""
 
 
 class Place(NamedTuple):
-    """Where something stands, and what."""
+    """A text with its file and line."""
 
     file: Path
     line: int
@@ -58,13 +58,13 @@ class Place(NamedTuple):
 
 
 def text_of(node: ast.stmt | None) -> str | None:
-    """The text of a statement that is nothing else."""
+    """Return the text of a statement that is only a string; ``None`` for others."""
     constant = node.value if isinstance(node, ast.Expr) else None
     return constant.value if isinstance(constant, ast.Constant) and isinstance(constant.value, str) else None
 
 
 def is_number(value: ast.expr) -> bool:
-    """Whether a value is a number, or a collection of some; what a class is called with is a thing of its own."""
+    """Whether a value is a number or a collection of numbers; arguments of a class do not count."""
     parts = list(ast.walk(value))
     made = any(
         isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id[:1].isupper() for one in parts
@@ -73,7 +73,7 @@ def is_number(value: ast.expr) -> bool:
 
 
 def docstrings(file: Path, tree: ast.Module) -> Iterator[Place]:
-    """All docstrings of a module: its own, and those of classes, functions and fields."""
+    """Yield all docstrings of a module: its own, and those of classes, functions and fields."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if not isinstance(body, list):
@@ -88,12 +88,12 @@ def docstrings(file: Path, tree: ast.Module) -> Iterator[Place]:
 
 
 def summary(text: str) -> str:
-    """The first sentence of a docstring."""
+    """Return the first sentence of a docstring."""
     return re.split(r"(?<=[.!?])\s|\n\s*\n", text.strip())[0].replace("\n", " ")
 
 
 def constants(file: Path, tree: ast.Module, lines: list[str]) -> Iterator[Place]:
-    """Numbers under names in capitals at the top of a module, with the words about them."""
+    """Yield numbers with names in capitals at the top of a module, with the words about them."""
     for one, after in zip(tree.body, [*tree.body[1:], None], strict=True):
         target = (
             one.targets[0] if isinstance(one, ast.Assign) else one.target if isinstance(one, ast.AnnAssign) else None
@@ -118,7 +118,7 @@ def explained(constant: Place) -> bool:
 
 
 def read(folder: Path) -> tuple[list[Place], list[Place]]:
-    """All docstrings and constants of the package in a checkout."""
+    """Return all docstrings and constants of the package in a checkout."""
     texts, numbers = [], []
     for file in sorted((folder / "bilby_flowpe").rglob("*.py")):
         source = file.read_text()
@@ -136,7 +136,7 @@ def unclear(text: str) -> bool:
 
 
 def figures(folder: Path) -> dict[str, int]:
-    """The figures of a checkout, by their names."""
+    """Return the figures of a checkout, by their names."""
     texts, numbers = read(folder)
     words = [summary(one.text).split() for one in texts]
     return {

@@ -128,7 +128,7 @@ def compare(before: Path, after: Path) -> Difference:
 
 
 def first_difference(one: np.ndarray, other: np.ndarray) -> str | None:
-    """Where two arrays first differ and by how much, to the last bit; ``None`` where they are the same."""
+    """Return the first place at which two arrays differ and the difference; ``None`` if they are equal to the last bit."""
     if one.shape != other.shape:
         return f"shape {one.shape} -> {other.shape}"
     if one.dtype != other.dtype:

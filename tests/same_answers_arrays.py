@@ -48,7 +48,7 @@ def generator(approximant: str, model: Callable[..., Any] = lal_binary_black_hol
 def detectors(
     names: tuple[str, ...], waves: WaveformGenerator, truth: dict[str, float], spline: bool = False
 ) -> InterferometerList:
-    """One second of noise at 512 Hz and a signal; the same for the same names."""
+    """Return one second of noise at 512 Hz with a signal; the same names give the same data."""
     bilby.core.utils.random.seed(3)
     found = InterferometerList(list(names))
     for detector in found:

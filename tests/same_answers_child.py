@@ -1,4 +1,4 @@
-"""One side of ``tests/same_answers.py``: solves problems with the package that Python finds, and writes down every number.
+"""Part of ``tests/same_answers.py`` that solves problems with the installed package and writes every number to files.
 
     PYTHONPATH=<tree> python tests/same_answers_child.py <tree> <folder> NAME ...
 
@@ -38,7 +38,7 @@ LEFT_OUT = ("seconds", "training_seconds", "model", "versions", "reweighted_from
 
 
 class Recorder:
-    """Every batch of log weights, in the order in which the package first asks what it says."""
+    """Recorder of all batches of log weights, in the order in which the package first summarises them."""
 
     def __init__(self) -> None:
         self.batches: list[np.ndarray] = []
@@ -149,7 +149,7 @@ def definitions() -> str:
 
 
 def solve(name: str, out: Path) -> None:
-    """One problem, from its making to its file."""
+    """Make a problem, solve it, and write its file."""
     recorder = RECORDER
     began = time.process_time()
     bilby.core.utils.random.seed(1)

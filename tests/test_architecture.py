@@ -214,7 +214,7 @@ def test_import_is_light():
     ("module", "heavy"), [("sampler", {"torch", "zuko"}), ("run", {"corner", "matplotlib.pyplot", "torch", "zuko"})]
 )
 def test_a_module_loads_nothing_that_it_may_not_need(module, heavy):
-    """Every use of Bilby loads the plugin; few runs train a network, and draw a picture of the losses."""
+    """Every use of Bilby loads the plugin, but few runs train a network or draw a picture of the losses."""
     code = f"import sys, {PACKAGE}.{module}; print(*sorted({heavy} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split() == []

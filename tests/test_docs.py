@@ -55,7 +55,7 @@ def test_no_merge_was_left_half_done(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_are_those_of_scripts_that_are_here(page: Path) -> None:
-    """Every ``python examples/NAME.py --OPTION``: a file, and an option that it names."""
+    """In every ``python examples/NAME.py --OPTION``, the file exists and has the option."""
     text = page.read_text(encoding="utf-8")
     for script, rest in re.findall(r"python ((?:examples|benchmarks|tests)/[\w/]+\.py)([^`\n]*)", text):
         file = ROOT / script
@@ -115,7 +115,7 @@ def test_code_runs_or_is_marked(page: Path, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("page", sorted(DOCS), ids=lambda page: page.name)
 def test_all_code_is_in_such_blocks(page: Path) -> None:
-    """No other way to write code is used, which nobody would run."""
+    """Code is written in no other way, because the tests would not run it."""
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
     assert not re.search(r"^\s*(~~~|```)", text, re.MULTILINE), "a fence of another kind"
     assert not re.search(r"\n\s*\n(    |\t)", text), "an indented block"
@@ -128,7 +128,7 @@ def within(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_inline_commands_are_those_of_the_parser(page: Path) -> None:
-    """Every ```flowpe COMMAND --OPTION```: a command, and an option of it."""
+    """In every ```flowpe COMMAND --OPTION```, the command exists and has the option."""
     commands = within(cli.build_parser())
     for command in re.findall(r"`(flowpe [^`]+)`", page.read_text(encoding="utf-8")):
         words = command.split()
@@ -215,7 +215,7 @@ def test_there_is_one_version() -> None:
 
 
 def test_the_configuration_on_the_page_is_that_of_the_file() -> None:
-    """Each line of the first block of settings in docs/real_events.md, in the order of the file."""
+    """The lines of the first block of settings in docs/real_events.md are those of the file, in its order."""
     page = (ROOT / "docs" / "real_events.md").read_text(encoding="utf-8")
     file = (ROOT / "examples" / "bilby_pipe_precessing.ini").read_text(encoding="utf-8")
     first = next(body for _, language, body in blocks(ROOT / "docs" / "real_events.md") if language == "ini")

@@ -121,7 +121,7 @@ Trained = tuple[Any, TrainedPosterior]
 
 
 def used(trained: TrainedPosterior, likelihood: Any, transform: PriorTransform) -> None:
-    """All that a run does with the data: a typed error with words, or weights that are numbers."""
+    """Use the data as a run does; this gives either a typed error with a message, or weights that are numbers."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:

@@ -151,7 +151,7 @@ def test_a_constant_changes_the_evidence_only() -> None:
 
 
 def test_equal_weights() -> None:
-    """No tail and no error, exactly or but for rounding."""
+    """Equal weights have no tail and no error, exactly or up to rounding."""
     for noise in (0.0, 1e-9):
         run = summarise(2.0 + noise * np.random.default_rng(17).standard_normal(3000))
         assert run.log_evidence == pytest.approx(2.0)
@@ -167,7 +167,7 @@ def test_equal_weights() -> None:
 
 
 def test_summary_is_plain_json() -> None:
-    """No NumPy scalars, and nothing infinite in a healthy run."""
+    """The summary of a good run has no NumPy scalars and no infinite values."""
     values = good().to_dict()
     assert {type(value) for value in values.values()} == {int, float}
     assert json.loads(json.dumps(values, allow_nan=False)) == values
@@ -193,7 +193,7 @@ def test_two_weights_and_one_row() -> None:
 
 @pytest.mark.parametrize("parts", [False, True])
 def test_a_few_weights_cannot_vouch_for_the_evidence(parts: bool) -> None:
-    """One weight that outweighs all others would have an error of 1, wherever the evidence is."""
+    """If one weight dominates all others, the formula would give an error of 1, whatever the evidence is."""
     log_w = np.zeros(3500)
     log_w[0] = 79.0
     run = summarise(log_w, np.arange(3500) % 2 if parts else None)
@@ -382,7 +382,7 @@ def test_what_clipping_may_be() -> None:
 
 
 def test_equal_weight_rows() -> None:
-    """No more than asked for, in order, of those that rejection keeps; and how many these were."""
+    """Rows are at most as many as requested, in order, of those that rejection keeps; the number of these is returned."""
     log_w = heavy(5000)
     everything = rejection_sample(log_w, np.random.default_rng(34))
     assert len(everything) > 100
@@ -416,5 +416,5 @@ def test_kl_matches_the_closed_form(dim: int, width: float) -> None:
 
 
 def test_kl_is_at_most_log_n() -> None:
-    """One row with all the weight."""
+    """The bound is reached if one row has all the weight."""
     assert kl_from_weights(-100.0 * np.arange(1000)) == pytest.approx(math.log(1000))

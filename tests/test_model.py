@@ -173,7 +173,7 @@ def truncate(folder: Path) -> None:
 
 
 def flip(folder: Path) -> None:
-    """One bit of one weight."""
+    """Change one bit of one weight."""
     content = bytearray((folder / WEIGHTS).read_bytes())
     content[-3] ^= 1
     (folder / WEIGHTS).write_bytes(bytes(content))

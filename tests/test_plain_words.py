@@ -1,4 +1,4 @@
-"""The count of riddles, on samples that have some and samples that have none."""
+"""Tests of the count of unclear docstrings, on samples with some and samples with none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ sys.modules["plain_words"] = plain_words
 spec.loader.exec_module(plain_words)
 
 
-@pytest.mark.parametrize("text", ["Of both generators.", "What a draw costs, in seconds.", "The priors.", "Write it."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Of both generators.",
+        "What a draw costs, in seconds.",
+        "How a draw is made, step by step.",
+        "One step of the weight.",
+        "The priors.",
+        "Write it.",
+    ],
+)
 def test_a_summary_that_has_to_be_read_twice_is_found(text):
     assert plain_words.unclear(text)
 

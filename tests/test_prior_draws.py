@@ -52,7 +52,7 @@ def test_distribution_inverts_the_draws(given) -> None:
 
 
 def test_bilbys_stand_in_would_not() -> None:
-    """Where this fails, Bilby's own ``cdf`` has become good enough."""
+    """If this fails, Bilby's own ``cdf`` has become good enough."""
     assert np.max(np.abs(Steep().cdf(Steep().rescale(U)) - U)) > 0.1
 
 

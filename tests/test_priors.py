@@ -220,7 +220,7 @@ class TestNotBilbysRescale:
             np.testing.assert_allclose(ours[key], rows[:, index], rtol=1e-13)
 
     def test_arrays_through_bilbys_rescale_would_not_be(self):
-        """Where this fails, Bilby has been mended and the detour in ``from_unconstrained`` may go."""
+        """If this fails, Bilby has been corrected and ``from_unconstrained`` can be simplified."""
         priors = ordered_masses(chi_1=Uniform(-1, 1))
         u = np.random.default_rng(5).uniform(size=(3, 10))
         columns = priors.rescale(["mass_1", "mass_2", "chi_1"], list(u))

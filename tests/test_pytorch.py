@@ -51,7 +51,7 @@ def told(code: str, tmp_path: Path) -> list[str]:
 
 
 def loaded(code: str, tmp_path: Path) -> list[str]:
-    """Which of torch and zuko a script has loaded at its end."""
+    """Return which of torch and zuko a script has loaded at its end."""
     return told(f"import sys\n{code}\nprint('loaded', *{NETWORKS})", tmp_path)[1:]
 
 

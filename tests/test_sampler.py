@@ -69,7 +69,7 @@ def run(problem_5d: tuple, model_cache: Path, trained_5d: Trained, tmp_path: Pat
 def result(
     problem_5d: tuple, model_cache: Path, trained_5d: Trained, tmp_path_factory: pytest.TempPathFactory
 ) -> Result:
-    """One run that many tests look at."""
+    """Return the result of a run that many tests use."""
     likelihood, priors = problem_5d
     return bilby.run_sampler(
         likelihood,
@@ -275,7 +275,7 @@ def test_run_statistics(result: Result, trained_5d: Trained) -> None:
 
 
 def names_in(table: dict) -> Iterator[str]:
-    """All names of a table and of those within it."""
+    """Yield all names of a table and of the tables within it."""
     for key, value in table.items():
         yield key
         if isinstance(value, dict):

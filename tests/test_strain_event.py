@@ -23,7 +23,7 @@ def of(**settings: Any) -> StrainEvent:
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """No strain is read: data of design noise, and a search that finds a signal."""
+    """Replace the reading of strain by simulated design noise, and the search by one that finds a signal."""
     asked: list[str] = []
 
     def read(name: str, *_: object) -> str:

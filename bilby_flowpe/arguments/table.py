@@ -159,7 +159,7 @@ ARGUMENTS = (
         "largest number of seconds for drawing, weighing and refining; finding or training a model is not included. The "
         "number of draws then depends on the speed of the machine, and so does the result of a given seed. With a coarse "
         "likelihood, time may be too short to evaluate your likelihood for every draw: [some draws are then left "
-        "out](method.md#where-time-does-not-last)",
+        "out](method.md#rows-that-are-not-evaluated)",
         optional=True,
     ),
     Argument(

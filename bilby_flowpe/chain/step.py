@@ -28,7 +28,7 @@ from .increment import Increment
 
 
 class Step(Protocol):
-    """One step of the weight.
+    """A step in the computation of the weight.
 
     Attributes
     ----------

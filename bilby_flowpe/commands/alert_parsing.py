@@ -20,7 +20,7 @@ def add_alert(commands: Commands[argparse.ArgumentParser]) -> None:
         "--outdir",
         type=Path,
         default=Path("outdir/alert"),
-        help="folder in which each event gets a folder of its own (default: outdir/alert)",
+        help="folder in which a folder is made for each event (default: outdir/alert)",
     )
     alert.add_argument("--once", action="store_true", help="analyse the events that are there now, then end")
     alert.add_argument(

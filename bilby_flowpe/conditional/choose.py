@@ -27,7 +27,7 @@ Mode = Literal["conditional", "network"]
 
 @dataclass(frozen=True)
 class DrawnBy:
-    """For each parameter, the user's choice of what draws it: its conditional, wherever possible, or the network.
+    """The user's choice for each parameter whether its conditional draws it, wherever possible, or the network.
 
     Attributes
     ----------

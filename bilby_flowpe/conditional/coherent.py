@@ -1,4 +1,4 @@
-r"""All parameters that do not shape the wave, drawn by how coherently the detectors saw it.
+r"""Conditional of all parameters that do not shape the wave, by how coherently the detectors saw it.
 
 Given the parameters that shape the wave, its matched filters :math:`z_{kp}(t)`, of polarisation p in detector k, and squared
 norms contain all information of the data on sky position, polarisation angle, inclination (of a pure (2, 2) mode), time,

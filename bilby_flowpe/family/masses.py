@@ -91,4 +91,4 @@ PAIRS = (
     Masses(("mass_1", "mass_2"), _of_components, chirp_mass_and_mass_ratio_to_component_masses),
     Masses(("total_mass", MASS_RATIO), _of_total, _total),
 )
-"""All pairs that are known."""
+"""Pairs of mass parameters that networks of families can be used with."""

@@ -1,4 +1,4 @@
-"""One page on a result under several noise models, and the same as lines of text."""
+"""HTML page about a result under several noise models, and its content as lines of text."""
 
 from __future__ import annotations
 

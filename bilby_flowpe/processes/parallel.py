@@ -14,7 +14,7 @@ from ..storage.ledger import Chunk, check, current, forget_current, key_of
 from .workers import started
 
 Row = dict[str, float]
-"""All parameters of one signal, fixed ones included, by name."""
+"""Parameters of one signal by name, fixed ones included."""
 
 Task = Callable[[Row], np.ndarray | None]
 """Picklable function of one row, which returns ``None`` if it has no value; a method ``many`` takes many rows at once."""
@@ -43,7 +43,7 @@ _SEED, _LARGEST_SEED = "seed of this row", 2**53
 _given: Any = None  # the task of a worker process, and its rows if it has them
 
 Packed = tuple[np.ndarray, np.ndarray]
-"""Which rows of a chunk have a value, and these values."""
+"""Flags of the rows of a chunk that have a value, and these values."""
 
 
 def make_rows(fixed: Row, columns: Mapping[str, np.ndarray]) -> list[Row]:

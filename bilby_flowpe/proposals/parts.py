@@ -84,7 +84,7 @@ class Normal:
 
 
 class Part(Protocol):
-    """One or more parts of a mixture that are evaluated together.
+    """Parts of a mixture that are evaluated together; there may be only one.
 
     Attributes
     ----------

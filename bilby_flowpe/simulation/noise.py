@@ -25,7 +25,7 @@ _REAL = "biuf"
 
 
 class Noise(ABC):
-    """One of Bilby's likelihoods as a source of simulated data.
+    """A likelihood of Bilby as a source of simulated data.
 
     Parameters
     ----------

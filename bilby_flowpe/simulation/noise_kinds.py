@@ -188,4 +188,4 @@ def _anscombe(counts: np.ndarray) -> np.ndarray:
 
 
 NOISES: tuple[type[Noise], ...] = (GaussianNoise, PoissonNoise, ExponentialNoise, StudentTNoise, MultinomialNoise)
-"""All kinds of noise, one class for each."""
+"""Classes of all kinds of noise."""

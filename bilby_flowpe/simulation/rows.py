@@ -16,7 +16,7 @@ _MOST_TRIED, _LEAST_TRIED = 100, 10_000
 
 
 class Rows(Sequence[Row]):
-    """One dictionary for each draw, with fixed parameters included.
+    """Sequence with a dictionary for each draw, fixed parameters included.
 
     A million dictionaries take a gigabyte: they are made a slice at a time.
 

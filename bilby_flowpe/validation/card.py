@@ -36,7 +36,9 @@ def write_card(
     """
     history, information, facts = model.history, model.information, model.contract.facts
     best = history["best"]
-    drawn = ", ".join(model.conditional.keys) or "nothing"
+    keys = ", ".join(model.conditional.keys)
+    drawn = f"Given these, {keys} are drawn from their exact conditional distribution." if keys else ""
+    learnt = ", ".join(key for key in facts["priors"] if key not in model.conditional.keys)
     log = [
         f"| {history['step'][i]} | {history['seconds'][i]:.0f} | {history['train_loss'][i]:.3f} | "
         f"{history['validation_loss'][i]:.3f} | {history['validation_loss_paper'][i]:.3f} |"
@@ -46,13 +48,13 @@ def write_card(
     lines = [
         f"# {folder.name}",
         "",
-        f"A {model.network.config.family} of {model.network.n_parameters} parameters for "
-        f"{', '.join(facts['priors'])} in {', '.join(facts['detectors'])}; {drawn} drawn from the exact conditional.",
+        f"The network ({model.network.config.family.upper()}, {model.network.n_parameters} weights) draws {learnt}, for data "
+        f"of {', '.join(facts['detectors'])}. {drawn}".rstrip(),
         "",
         "## What it was trained for",
         "",
-        "A model serves every problem that lies within this one: narrower or other priors inside these, another waveform, "
-        f"another PSD whose logarithm differs by a root mean square of up to {information.get('psd_tolerance', 0.0):g}.",
+        "The model can be used for every problem within this one: with other priors inside these, with another waveform, "
+        f"and with a PSD whose logarithm differs by at most {information.get('psd_tolerance', 0.0):g} (root mean square).",
         "",
         "```json",
         json.dumps(facts, indent=1),
@@ -62,25 +64,26 @@ def write_card(
         "",
         f"`{commands['train']}`",
         "",
-        f"Seed {model.settings['training']['seed']}; {model.settings['simulation']['n_waveforms']} waveforms in "
-        f"{information['seconds']['simulation']:.0f} s, {information['seconds']['total']:.0f} s in all. "
-        "Weights in half precision.",
+        f"The seed was {model.settings['training']['seed']}. The simulation of {model.settings['simulation']['n_waveforms']} "
+        f"waveforms took {information['seconds']['simulation']:.0f} s, and everything together "
+        f"{information['seconds']['total']:.0f} s. The weights are stored in half precision.",
         "",
-        "| step | seconds | training loss | validation loss | the same in standardised parameters |",
+        "| step | seconds | training loss | validation loss | validation loss in standardised parameters |",
         "| --- | --- | --- | --- | --- |",
         *log,
         "",
         "## What it draws from",
         "",
-        f"The flow, a fraction of {model.shares.broad:g} of its draws from a base {model.shares.width:g} times as wide, and a "
-        f"fraction of {model.shares.prior:g} from the prior; they were tuned by measurement (`information.calibration` in "
-        f"{DESCRIPTION}).",
+        f"The proposal is a mixture of the network, of the network with a base {model.shares.width:g} times as wide (a "
+        f"fraction of {model.shares.broad:g} of all draws), and of the prior (a fraction of {model.shares.prior:g}). These "
+        f"numbers were chosen by measurements on simulated events (`information.calibration` in {DESCRIPTION}).",
         "",
         "## How good it is",
         "",
         f"`{commands['measure']}`",
         "",
-        f"Over {gap['events']} new injections from the prior, {gap['draws']} draws each, seed {gap['seed']}:",
+        f"These figures are for {gap['events']} new simulated events from the prior, with {gap['draws']} draws each and seed "
+        f"{gap['seed']}:",
         "",
         "| figure | value |",
         "| --- | --- |",
@@ -88,8 +91,8 @@ def write_card(
         f"| sample efficiency, median | {gap['efficiency_median']:.4f} |",
         f"| 10th percentile | {gap['efficiency_10']:.4f} |",
         f"| worst | {gap['efficiency_worst']:.4f} |",
-        f"| KL to the exact posterior, by weighted draws | {_kl(gap['kl_weighted'])} |",
-        f"| KL to the exact posterior, by the truths | {_kl(gap['kl_truth'])} |",
+        f"| KL divergence from the exact posterior, by weighted draws | {_kl(gap['kl_weighted'])} |",
+        f"| KL divergence from the exact posterior, at the true parameters | {_kl(gap['kl_truth'])} |",
         f"| verdicts | {', '.join(f'{count} {grade}' for grade, count in gap['verdicts'].items())} |",
         "",
         f"SHA-256 of {WEIGHTS}: `{digest}`",

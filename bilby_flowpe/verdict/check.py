@@ -1,4 +1,4 @@
-"""One check of a verdict: a figure, its limits, and the words of the reason."""
+"""A check of a verdict: a figure, its limits, and the words of the reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Limit = str | float | Callable[[Case], float] | None
 
 @dataclass(frozen=True)
 class Reason:
-    """One reason why a result is not ``reliable``.
+    """A reason why a result is not ``reliable``.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Check:
-    """One figure of a result, with its limits.
+    """A figure of a result with its limits.
 
     Attributes
     ----------

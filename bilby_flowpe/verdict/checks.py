@@ -20,7 +20,7 @@ CLOSED_FORM = Check(
 )
 """Check of the closed form, which draws without weights have to pass, too."""
 
-_PARTIAL = "rows of the posterior that are [not evaluated](method.md#where-time-does-not-last), "
+_PARTIAL = "rows of the posterior that are [not evaluated](method.md#rows-that-are-not-evaluated), "
 PARTIAL_WORDS = "the budget had room for "
 """First words of the reasons that these checks give; a reweighting that evaluates every row removes such reasons."""
 

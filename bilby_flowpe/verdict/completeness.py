@@ -1,4 +1,4 @@
-"""How modes were searched where no network knows the posterior, and how likely it is that one went unnoticed."""
+"""The search for modes if no network knows the posterior, and the probability that it missed one."""
 
 from __future__ import annotations
 

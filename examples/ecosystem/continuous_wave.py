@@ -1,14 +1,15 @@
 """cwinpy: the amplitude, orientation and phase of a continuous wave from a known pulsar.
 
-Two days of data of one detector, heterodyned at the pulsar's phase: its frequency and place are known, four parameters
-of the amplitude are not. cwinpy's ``TargetedPulsarLikelihood`` is its default one, a Student-t of stretches of noise
-that knows no standard deviation. It takes its parameters in the old way of Bilby, from an attribute.
+The data are two days of one detector, heterodyned at the pulsar's phase. Frequency and sky position are known; four
+parameters of the amplitude are not. The likelihood is cwinpy's default one, ``TargetedPulsarLikelihood``: a Student-t
+likelihood of stretches of noise, for which the standard deviation of the noise need not be known. It reads its parameters
+from an attribute, as older versions of Bilby did.
 
-The signal is linear in two complex amplitudes, of plus and cross, so that the likelihood needs no more than inner
-products of the data and the two patterns. The reference is that likelihood, summed over a grid of four parameters.
+The signal is linear in two complex amplitudes, of plus and cross, so that the likelihood needs only inner products of
+the data and the two patterns. The reference is this likelihood, summed over a grid of the four parameters.
 
-Run it by ``python examples/ecosystem/continuous_wave.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py continuous_wave``.
+To run it if the package is installed: ``python examples/ecosystem/continuous_wave.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py continuous_wave``.
 """
 
 import tempfile
@@ -43,7 +44,7 @@ pulsar.write_text(PULSAR)
 
 
 def with_amplitudes(**amplitudes):
-    """The name of a file of parameters that has the pulsar's and these."""
+    """Write a parameter file with those of the pulsar and these amplitudes, and return its name."""
     injected.write_text(PULSAR + "".join(f"{key.upper()} {value}\n" for key, value in amplitudes.items()))
     return str(injected)
 
@@ -116,7 +117,7 @@ weights = np.exp(logs - highest)
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every point or every second one."""
+    """Return the mean over the box by the trapezoidal rule, with every point or every second one."""
     cube = weights[::step, ::step, ::step, ::step]
     for _ in range(4):
         cube = np.trapezoid(cube, axis=-1) / (cube.shape[-1] - 1)

@@ -1,6 +1,6 @@
-"""A problem whose answer is known in closed form, for packages that bring samplers: a cubic through noisy data.
+"""A problem whose answer is known in closed form, for packages that provide samplers: a cubic through noisy data.
 
-The data are linear in the parameters and the prior of every parameter is normal, so that the evidence is one normal
+The data are linear in the parameters and the prior of every parameter is normal. The evidence is therefore one normal
 density of the data, and the posterior is normal.
 """
 
@@ -28,7 +28,7 @@ def cubic(x, c0, c1, c2, c3):
 
 
 def problem(width: float = 2.0, mean: float = 0.0, sigma: float = SIGMA):
-    """Likelihood and priors: ``width`` and ``mean`` of every prior, ``sigma`` of the noise as the likelihood has it."""
+    """Return likelihood and priors: ``width`` and ``mean`` of every prior, ``sigma`` of the noise in the likelihood."""
     noise = np.random.default_rng(3).normal(size=len(X)) * SIGMA
     likelihood = bilby.likelihood.GaussianLikelihood(X, cubic(X, *TRUTH) + noise, cubic, sigma=sigma)
     return likelihood, bilby.core.prior.PriorDict({key: bilby.core.prior.Gaussian(mean, width, key) for key in KEYS})
@@ -36,7 +36,7 @@ def problem(width: float = 2.0, mean: float = 0.0, sigma: float = SIGMA):
 
 @dataclass(frozen=True)
 class Closed:
-    """The closed form."""
+    """Evidence and posterior in closed form."""
 
     log_evidence: float
     means: np.ndarray
@@ -44,7 +44,7 @@ class Closed:
 
 
 def closed_form(width: float = 2.0, mean: float = 0.0, sigma: float = SIGMA) -> Closed:
-    """Log evidence and the posterior's means and standard deviations, of the problem with the same arguments."""
+    """Return log evidence, means and standard deviations for the problem with the same arguments."""
     likelihood, _ = problem(width, mean, sigma)
     design = np.stack([X**power for power in range(len(KEYS))], axis=1)
     prior_mean = np.full(len(KEYS), mean)
@@ -56,7 +56,7 @@ def closed_form(width: float = 2.0, mean: float = 0.0, sigma: float = SIGMA) -> 
 
 
 def held_against(result, closed: Closed, of: str = "", keys: tuple[str, ...] = KEYS) -> list[Difference]:
-    """Log evidence and posterior means of a result, against the closed form; ``of`` says whose they are."""
+    """Compare log evidence and posterior means of a result with the closed form; ``of`` is the name of the sampler."""
     found = [evidence(result, closed.log_evidence, f"ln Z{of}")]
     number = effective_number(result)
     for key, mean, width in zip(KEYS, closed.means, closed.widths, strict=True):
@@ -67,9 +67,9 @@ def held_against(result, closed: Closed, of: str = "", keys: tuple[str, ...] = K
 
 
 def refereed(package: str, sampler: str, file: str, run: str, **settings) -> None:
-    """Run flowpe and another of Bilby's samplers on the problem, and keep both beside the closed form.
+    """Run flowpe and another of Bilby's samplers on the problem, and compare both with the closed form.
 
-    The referee's own differences are kept, too: a sampler that is wrong on this problem is no referee of another.
+    The differences of the other sampler are stored, too: if it is wrong on this problem, it cannot be a reference for another.
     """
     closed, figures, differences = closed_form(), {}, []
     for name, arguments in {"flowpe": {"progress": False}, sampler: settings}.items():

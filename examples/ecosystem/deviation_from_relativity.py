@@ -1,14 +1,14 @@
-"""A deviation from general relativity, measured beside the source's parameters: flowpe with a waveform of bilby-tgr.
+"""A deviation from general relativity, measured together with the source's parameters: flowpe with a waveform of bilby-tgr.
 
-bilby-tgr brings waveforms with further parameters. Here ``dchi_2`` changes the post-Newtonian phase of the inspiral at
-the order v^2 (the framework FTI). Bilby's likelihood is as usual, so that flowpe draws phase, distance and time in closed
-form, if they still act as they do in general relativity: it tries this on the waveform that it is given.
+bilby-tgr has waveforms with further parameters. Here ``dchi_2`` changes the post-Newtonian phase of the inspiral at
+the order v^2 (the framework FTI). The likelihood is Bilby's usual one. flowpe draws phase, distance and time in closed
+form if they still act as they do in general relativity; it tests this with the given waveform.
 
-The reference is a numerical integral over all five parameters, with no sampler: waveforms on a grid of chirp mass and
+The reference is a numerical integral over all five parameters, without a sampler: waveforms on a grid of chirp mass and
 ``dchi_2``, the phase by a Bessel function, the time and the distance on grids.
 
-Run it by ``python examples/ecosystem/deviation_from_relativity.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py deviation_from_relativity``.
+To run it if the package is installed: ``python examples/ecosystem/deviation_from_relativity.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py deviation_from_relativity``.
 """
 
 import time
@@ -76,7 +76,7 @@ def integral(
     priors: bilby.core.prior.PriorDict,
     sizes: tuple[int, int, int, int] = (61, 241, 61, 41),
 ) -> tuple[float, dict[str, float], int]:
-    """Log evidence, posterior means, and the number of waveforms, by the trapezium rule.
+    """Return log evidence, posterior means and the number of waveforms, by the trapezium rule.
 
     ``sizes`` are numbers of nodes of chirp mass, dchi_2, distance and time.
     """

@@ -1,8 +1,8 @@
-"""Differences between a run of flowpe and its reference, in units of their errors; every example here keeps and prints them.
+"""Differences between a run of flowpe and its reference, in units of their errors; all examples here print and store them.
 
-A value stands beside a reference: a closed form, without an error, or another sampler's result. Means of a posterior
-have the error of a mean of so many independent draws, its standard deviation over the square root of the effective
-number of draws, on both sides.
+A value is compared with a reference: a closed form, which has no error, or another sampler's result. The mean of a
+posterior has the error of a mean of independent draws, its standard deviation over the square root of the effective
+number of draws, for both results.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 
 FOLDER = Path(os.environ.get("FLOWPE_ECOSYSTEM", "outdir/ecosystem"))
-"""Where examples keep what they found, a JSON file each."""
+"""Folder in which each example stores its differences, as a JSON file."""
 
 LIMIT = 4.0
-"""Differences above so many standard deviations fail: chance has one in 16,000, and an example compares a dozen values."""
+"""Standard deviations above which an example fails: chance gives 1 in 16,000, and an example compares a dozen values."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A value beside its reference, each with the standard deviation of its error (0 for a closed form)."""
+    """A value and its reference, each with the standard deviation of its error (0 for a closed form)."""
 
     quantity: str
     value: float
@@ -38,7 +38,7 @@ class Difference:
 
     @property
     def sigma(self) -> float:
-        """The difference in units of both errors; infinite where two values without an error differ, or no error is known."""
+        """The difference in units of both errors; infinite if two values without an error differ, or if no error is known."""
         error, difference = math.hypot(self.error, self.reference_error), self.value - self.reference
         if math.isinf(error):  # a run with one effective draw, which any value would agree with
             return math.inf
@@ -47,23 +47,23 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one example found: a line of the table in ``docs/ecosystem.md`` for each difference."""
+    """Differences of one example; each becomes a line of the table in ``docs/ecosystem.md``."""
 
     package: str
     run: str
-    """What was run, in some words."""
+    """Short description of what was run."""
     reference: str
-    """What the values are held against."""
+    """Short description of the reference."""
     differences: Sequence[Difference]
     figures: dict[str, float] = field(default_factory=dict)
-    """Other figures, like CPU seconds and evaluations of both sides."""
+    """Other figures, such as CPU seconds and evaluations of both samplers."""
 
 
 def effective_number(result: Any) -> float:
-    """Return the effective number of draws of a Bilby result: of its weights where it has some, else of distinct rows.
+    """Return the effective number of draws of a Bilby result: from its weights if it has some, else from distinct rows.
 
-    flowpe says it itself; nested sampling keeps ``nested_samples`` with ``weights``; rows of a chain are taken to be
-    independent, which Bilby thins them to. A mean of rows knows no more than so many rows, where these are fewer.
+    flowpe stores it in the result. Nested samplers have ``nested_samples`` with ``weights``. Rows of a chain are treated as
+    independent, because Bilby thins them. A mean of rows cannot have more effective draws than there are rows.
     """
     rows = float(len(result.posterior.drop_duplicates()))
     statistics = (result.meta_data or {}).get("run_statistics", {})
@@ -77,14 +77,14 @@ def effective_number(result: Any) -> float:
 
 
 def usable(result: Any) -> None:
-    """End the example where flowpe itself says that a result is not to be used: its errors mean nothing then."""
+    """End the example if flowpe says `failed`, because the errors of such a result mean nothing."""
     statistics = (getattr(result, "meta_data", None) or {}).get("run_statistics", {})
     if statistics.get("verdict") == "failed":
         sys.exit(f"the run {result.label!r} has failed: {'; '.join(statistics.get('reasons', []))}")
 
 
 def evidence(result: Any, reference: Any, name: str = "ln Z", ratio: bool = False) -> Difference:
-    """Compare the log evidences of two results, or of one with a number, a closed form.
+    """Compare the log evidences of two results, or of a result and a closed form.
 
     With ``ratio`` it is the evidence relative to noise alone, ``log_bayes_factor``, for a reference that is a number.
     """
@@ -98,7 +98,7 @@ def evidence(result: Any, reference: Any, name: str = "ln Z", ratio: bool = Fals
 
 
 def mean(result: Any, values: Any, reference: float, name: str) -> Difference:
-    """Compare the mean over the posterior's rows of any function, whose values are given, with an exact one."""
+    """Compare the mean of any function of the posterior's rows, given its values, with an exact mean."""
     usable(result)
     return Difference(name, *_mean_of(result, values), float(reference))
 
@@ -121,9 +121,9 @@ def _mean_of(result: Any, values: Any) -> tuple[float, float]:
 
 
 def keep(comparison: Comparison, file: str) -> None:
-    """Print a comparison, keep it as JSON under the example's name, and exit with 1 where a value differs by too much.
+    """Print a comparison, store it as JSON under the example's name, and exit with 1 if a value differs by too much.
 
-    ``file`` is the ``__file__`` of the example. Versions of the package, Bilby and flowpe are kept beside the values.
+    ``file`` is the ``__file__`` of the example. Versions of the package, Bilby and flowpe are stored with the values.
     """
     rows = [{**asdict(one), "sigma": one.sigma} for one in comparison.differences]
     names = (comparison.package, "bilby", "bilby_flowpe")

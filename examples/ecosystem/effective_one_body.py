@@ -1,16 +1,17 @@
-"""SEOBNRv5HM, a waveform of an effective one-body model, whose equations are solved anew at each call.
+"""SEOBNRv5HM, a waveform of an effective one-body model, which solves differential equations at every call.
 
-pyseobnr makes it, in the time domain; Bilby reaches it by its generator for gwsignal. A wave takes some 50 ms, many times as
-long as one of a phenomenological model in the frequency domain, so that the number of waves decides how long a run lasts.
-With the (2, 2) mode alone flowpe draws phase, distance and time in closed form, from two waves for each chirp mass: the
-wave turns with the phase by twice its angle, but only to a few parts in ten thousand, so that it is computed once more there.
+The package pyseobnr makes it, in the time domain, and Bilby calls it through its generator for gwsignal. A wave takes some
+50 ms, many times as long as a phenomenological model in the frequency domain. The time of a run therefore depends on the
+number of waves. With the (2, 2) mode alone, flowpe draws phase, distance and time in closed form, from two waves for each
+chirp mass: a change of the phase rotates the wave by twice the angle, but only to a few parts in ten thousand, so that the
+wave is computed once more at the phase that was drawn.
 
-The reference needs no sampler: the posterior of chirp mass, time, distance and phase on a grid, with waves of the same model.
-Where all harmonics have |m| up to M, waves at 2 M + 1 phases give the wave at every phase: a sum of these with weights that are
-known (trigonometric interpolation). The distance scales it.
+The reference needs no sampler: it is the posterior of chirp mass, time, distance and phase on a grid, with waves of the same
+model. If all harmonics have |m| up to M, waves at 2 M + 1 phases give the wave at every phase: it is a sum of these with
+known coefficients (trigonometric interpolation). The distance scales it.
 
-Run it by ``python examples/ecosystem/effective_one_body.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py effective_one_body``.
+To run it if the package is installed: ``python examples/ecosystem/effective_one_body.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py effective_one_body``.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ FREE = ("chirp_mass", "geocent_time", "luminosity_distance", "phase")
 
 
 def by_quadrature(likelihood, priors, chirp_masses=41, times=401, distances=301, phases=128):
-    """Log evidence ratio, means of FREE but the phase, and mean of exp(2i phase), on a grid."""
+    """Return log evidence ratio, means of FREE without the phase, and mean of exp(2i phase), on a grid."""
     counts = {"chirp_mass": chirp_masses, "geocent_time": times, "luminosity_distance": distances}
     grid, time, far = (np.linspace(priors[key].minimum, priors[key].maximum, number) for key, number in counts.items())
     turns, nodes = (np.arange(number) * 2 * np.pi / number for number in (phases, 2 * HIGHEST + 1))
@@ -77,7 +78,7 @@ def by_quadrature(likelihood, priors, chirp_masses=41, times=401, distances=301,
 
 
 def main() -> None:
-    """Run flowpe on a signal of the model, and hold it to the grid."""
+    """Run flowpe on a signal of the model, and compare it with the grid."""
     bilby.core.utils.random.seed(34)
     start = INJECTION["geocent_time"] - DURATION + 1
     generator = bilby.gw.waveform_generator.GWSignalWaveformGenerator(

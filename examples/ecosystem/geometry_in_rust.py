@@ -1,14 +1,14 @@
 """Detectors whose antenna response and arrival times are computed by bilby-rust instead of bilby-cython.
 
-Bilby takes its geometry from bilby-cython, which it requires; bilby-rust has the same functions in another language, and
-Bilby has no switch for it. A user puts it in by a class of interferometers that replaces two methods. flowpe has to ask
-these methods, in the user's likelihood and in its closed forms of phase, distance and time alike.
+Bilby requires bilby-cython and takes its geometry from it. bilby-rust has the same functions in another language, but
+Bilby has no option to choose it. A user can use it by a class of interferometers that replaces two methods. flowpe has to
+call these methods, both in the user's likelihood and in its closed forms of phase, distance and time.
 
 The reference is a grid of declination and time with Bilby's own geometry: the phase is integrated in closed form, the
 distance by a sum.
 
-Run it by ``python examples/ecosystem/geometry_in_rust.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py geometry_in_rust``.
+To run it if the package is installed: ``python examples/ecosystem/geometry_in_rust.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py geometry_in_rust``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ START = INJECTION["geocent_time"] - DURATION + 1
 
 
 class InRust(Interferometer):
-    """An interferometer that asks bilby-rust where a signal comes from."""
+    """An interferometer that uses the geometry of bilby-rust."""
 
     def antenna_response(self, ra, dec, time, psi, mode):
         """Contraction of the detector's tensor with that of the polarisation."""
@@ -52,12 +52,12 @@ class InRust(Interferometer):
         )
 
     def time_delay_from_geocenter(self, ra, dec, time):
-        """Seconds that the signal arrives after it would at the Earth's centre."""
+        """Delay of the signal relative to the Earth's centre, in seconds."""
         return geometry.time_delay_from_geocenter(self.geometry.vertex, ra, dec, time)
 
 
 def of_class(kind, name):
-    """The detector ``name`` of Bilby's, as one of the class ``kind``."""
+    """Return Bilby's detector ``name`` as an object of the class ``kind``."""
     known = bilby.gw.detector.get_empty_interferometer(name)
     place = ("length", "latitude", "longitude", "elevation", "xarm_azimuth", "yarm_azimuth", "xarm_tilt", "yarm_tilt")
     of_geometry = {key: getattr(known.geometry, key) for key in place}
@@ -65,7 +65,7 @@ def of_class(kind, name):
 
 
 def by_quadrature(detectors, priors, waves, declinations=801, times=801, distances=401):
-    """Log evidence ratio, and means of declination, time and distance, with Bilby's own geometry."""
+    """Return log evidence ratio and means of declination, time and distance, with Bilby's own geometry."""
     dec = np.linspace(-np.pi / 2, np.pi / 2, declinations)
     time = np.linspace(priors["geocent_time"].minimum, priors["geocent_time"].maximum, times)
     far = np.linspace(priors["luminosity_distance"].minimum, priors["luminosity_distance"].maximum, distances)
@@ -112,7 +112,7 @@ def by_quadrature(detectors, priors, waves, declinations=801, times=801, distanc
 
 
 def main() -> None:
-    """Run flowpe on detectors of the class above, and hold it to the grid."""
+    """Run flowpe on detectors of the class above, and compare it with the grid."""
     bilby.core.utils.random.seed(33)
     waves = bilby.gw.WaveformGenerator(
         duration=DURATION,

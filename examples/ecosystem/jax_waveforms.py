@@ -1,16 +1,16 @@
-"""Waveforms of ripple, written in JAX, behind a Bilby waveform generator.
+"""Waveforms of ripple, which are written in JAX, used by a Bilby waveform generator.
 
-ripple writes waveform models anew in JAX. A user puts one behind Bilby's generator by a function of his own that takes
-Bilby's parameters and gives NumPy arrays. Three things differ from a model of lalsimulation: values are of single precision
-unless JAX is told otherwise, a call that is not compiled takes seconds, and JAX has threads of its own, for which a forked
-worker process may wait for ever. So the model is compiled here, and flowpe runs in one process.
+ripple has waveform models in JAX. To use one with Bilby's generator, a user writes a function that takes Bilby's parameters
+and returns NumPy arrays. There are three differences from a model of lalsimulation: values are in single precision
+unless JAX is configured otherwise; a call that is not compiled takes seconds; and JAX has its own threads, so that a forked
+worker process may wait for ever. Therefore the model is compiled here, and flowpe runs in one process.
 
-The reference needs no sampler and no JAX: the posterior of chirp mass, distance and phase on a grid, from the same model of
-lalsimulation, in double precision. At one chirp mass the log likelihood at amplitude s and phase p is
+The reference needs neither a sampler nor JAX: it is the posterior of chirp mass, distance and phase on a grid, with the
+same model of lalsimulation in double precision. At one chirp mass, the log likelihood at amplitude s and phase p is
 ``s Re(z exp(-2ip)) - s^2 r / 2`` with two inner products z and r.
 
-Run it by ``python examples/ecosystem/jax_waveforms.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py jax_waveforms``.
+To run it if the package is installed: ``python examples/ecosystem/jax_waveforms.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py jax_waveforms``.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ INJECTION = {
 }
 FREE = ("chirp_mass", "luminosity_distance", "phase")
 MODEL = jax.jit(ripplegw.waveform("IMRPhenomXAS", f_ref=REFERENCE).__call__)
-"""Compiled at its first call; without, each call takes seconds."""
+"""Waveform model of ripple, which is compiled at its first call: otherwise each call takes seconds."""
 
 
 def source(frequencies, chirp_mass, mass_ratio, chi_1, chi_2, luminosity_distance, theta_jn, phase, **_):
-    """Both polarisations; ripple divides by the frequency, so that nothing is asked of it below the band."""
+    """Return both polarisations; ripple is only called in the band, because it divides by the frequency."""
     inside = frequencies >= MINIMUM
     parameters = {
         "M_c": chirp_mass,
@@ -84,7 +84,7 @@ def of_lalsimulation():
 
 
 def by_quadrature(likelihood, priors, chirp_masses=161, distances=1001):
-    """Log evidence ratio, and means of FREE, on a grid of chirp mass and distance; the phase is integrated in closed form."""
+    """Return log evidence ratio and means of FREE, on a grid of chirp mass and distance, with the phase in closed form."""
     grid = np.linspace(priors["chirp_mass"].minimum, priors["chirp_mass"].maximum, chirp_masses)
     far = np.linspace(priors["luminosity_distance"].minimum, priors["luminosity_distance"].maximum, distances)
     z, r = np.zeros(chirp_masses, dtype=complex), np.zeros(chirp_masses)
@@ -109,7 +109,7 @@ def by_quadrature(likelihood, priors, chirp_masses=161, distances=1001):
 
 
 def main() -> None:
-    """Run flowpe with ripple's waves on a signal of lalsimulation's, and hold it to the grid."""
+    """Run flowpe with ripple's waves on a signal of lalsimulation, and compare it with the grid."""
     bilby.core.utils.random.seed(32)
     detectors = bilby.gw.detector.InterferometerList(["H1", "L1"])
     detectors.set_strain_data_from_power_spectral_densities(RATE, DURATION, INJECTION["geocent_time"] - DURATION + 1)

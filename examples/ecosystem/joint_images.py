@@ -1,15 +1,16 @@
 """Two images of a lensed signal in one likelihood: flowpe with the joint likelihood of hanabi.
 
-hanabi sums Bilby's likelihoods of several triggers. Parameters that all share have their usual names, those of one image
-a suffix: ``geocent_time^(2)``. Here two images share distance and phase of the source, beside fixed masses, and each
-has its arrival time; the second has a magnification relative to the first, and a type (minimum, saddle or maximum).
+hanabi sums Bilby's likelihoods of several triggers. Parameters that are the same for all images have their usual names;
+those of one image have a suffix, as in ``geocent_time^(2)``. Here the masses are fixed, and two images have distance and
+phase of the source in common. Each has its own arrival time. The second also has a magnification relative to the first, and
+a type (minimum, saddle or maximum).
 
-A sum of likelihoods is none of Bilby's transients, so that flowpe must not draw anything in closed form; the type is
-one of three numbers under a prior of hanabi's own, of which these data leave one. The reference is a numerical integral over
-all six parameters, which the suffixes make easy: given distance and phase, the times are independent of each other.
+A sum of likelihoods is not one of Bilby's likelihoods for transients, so that flowpe must not draw anything in closed form.
+The type is one of three numbers, with a prior class of hanabi; the data allow only one of them. The reference is a
+numerical integral over all six parameters. The suffixes make it easy: given distance and phase, the times are independent.
 
-Run it by ``python examples/ecosystem/joint_images.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py joint_images``.
+To run it if the package is installed: ``python examples/ecosystem/joint_images.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py joint_images``.
 """
 
 import time
@@ -78,7 +79,7 @@ def priors() -> bilby.core.prior.PriorDict:
 def averaged_over_time(
     likelihood: bilby.gw.GravitationalWaveTransient, time_of: float, distances: np.ndarray, phases: np.ndarray
 ) -> np.ndarray:
-    """Log of the likelihood ratio of one image, averaged over its time, (distances, phases), as a minimum."""
+    """Return the log likelihood ratio of one image of type minimum, averaged over its time, (distances, phases)."""
     shifts = np.linspace(-HALF_WIDTH, HALF_WIDTH, 121)
     weights = np.full(121, 1 / 120)
     weights[[0, -1]] /= 2
@@ -98,7 +99,7 @@ def averaged_over_time(
 
 
 def integral(likelihoods: list[bilby.gw.GravitationalWaveTransient]) -> tuple[float, dict[str, float]]:
-    """Log ratio of the evidence to that of noise alone, and posterior means."""
+    """Return the log ratio of the evidence to that of noise alone, and posterior means."""
     phases = np.arange(128) * np.pi / 128  # half a turn of the source is a whole one of the wave
     distances, magnification = np.linspace(NEAREST, FARTHEST, 351), np.linspace(1e-3, LARGEST, 400)
     apparent = np.geomspace(NEAREST / np.sqrt(LARGEST), FARTHEST / np.sqrt(1e-3), 1500)

@@ -1,16 +1,16 @@
-"""pespace: two massive black holes seen by a LISA-like detector, with a response made by taichi.
+"""pespace: two massive black holes in a detector similar to LISA, with a response computed by taichi.
 
-Distance, inclination, phase and time of coalescence are sampled by flowpe through pespace's own Bilby interface; masses,
-spins and the place in the sky are known. pespace's likelihood has no plus and cross polarisations to offer, and no
-likelihood of noise alone: flowpe refines a proposal from the prior, and what Bilby calls the evidence leaves out the
+Distance, inclination, phase and time of coalescence are sampled by flowpe through pespace's Bilby interface; masses,
+spins and sky position are known. pespace's likelihood has neither plus and cross polarisations nor a likelihood of noise
+alone. flowpe therefore refines a proposal from the prior, and the evidence in Bilby's result does not include the
 normalisation of the noise.
 
-The wave has one harmonic, so that distance and phase only scale and turn the response. The reference is the likelihood
-written with inner products of responses at a grid of inclinations and times: its mean over the phase is a Bessel
-function, and that over distances a sum.
+The wave has one harmonic, so that distance and phase only scale and rotate the response. The reference is the likelihood
+written with inner products of responses on a grid of inclinations and times: its mean over the phase is a Bessel
+function, and its mean over distances a sum.
 
-Run it by ``python examples/ecosystem/massive_black_holes_in_space.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py massive_black_holes_in_space``.
+To run it if the package is installed: ``python examples/ecosystem/massive_black_holes_in_space.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py massive_black_holes_in_space``.
 """
 
 import time
@@ -111,7 +111,7 @@ step = 4 / DURATION / curves
 
 
 def response(**changed):
-    """The response in all channels, one after the other."""
+    """Return the response in all channels, one after the other."""
     parameters = truth | changed
     wave.update_waveform(parameters)
     lisa.update_detector_response(wave.waveform_container, *(parameters[key] for key in places))
@@ -142,7 +142,7 @@ weights *= np.sin(inclinations)[:, None, None] / 2 * np.pi  # the prior, over th
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every or every second inclination and time."""
+    """Return the mean over the box by the trapezoidal rule, with every or every second inclination and time."""
     cube = weights[::step, ::step]
     for _ in range(2):
         cube = np.trapezoid(cube, axis=-1) / (cube.shape[-1] - 1)

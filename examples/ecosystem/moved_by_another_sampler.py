@@ -1,12 +1,12 @@
 """A result of flowpe, moved to another prior and to another noise level by aspire, which starts from posterior samples.
 
-aspire fits a flow to the samples of an earlier result and walks from there to the new posterior by sequential Monte
-Carlo. Bilby knows it as ``sampler="aspire"`` (package aspire-bilby), and it takes the file that flowpe has written.
-flowpe can do the same with its own weighted draws (``bilby_flowpe.reweighting``), without a further evaluation where
-only the prior is another. Both are held against the closed form of a cubic with normal priors.
+aspire fits a flow to the samples of an earlier result, and moves from there to the new posterior by sequential Monte
+Carlo. In Bilby it is ``sampler="aspire"`` (package aspire-bilby), and it reads the file that flowpe has written.
+flowpe can do the same with its own weighted draws (``bilby_flowpe.reweighting``), without any further evaluation if
+only the prior changes. Both are compared with the closed form of a cubic with normal priors.
 
-Run it by ``python examples/ecosystem/moved_by_another_sampler.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py moved_by_another_sampler``.
+To run it if the package is installed: ``python examples/ecosystem/moved_by_another_sampler.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py moved_by_another_sampler``.
 """
 
 import time
@@ -22,7 +22,7 @@ OTHERS = {
     "another prior": {"width": 1.0, "mean": 0.3},
     "less noise": {"sigma": 0.4},
 }
-"""A narrower prior about another mean, and a likelihood with four fifths of the noise."""
+"""The new problem: a narrower prior around another mean, and four fifths of the noise."""
 
 likelihood, priors = problem()
 began = time.process_time()

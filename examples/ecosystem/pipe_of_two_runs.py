@@ -1,12 +1,12 @@
-"""A whole analysis by bilby_pipe: an ini file, simulated noise with a signal, two runs in parallel, and their merger.
+"""A whole analysis by bilby_pipe: an ini file, simulated noise with a signal, two parallel runs, and the merged result.
 
-bilby_pipe is started as its users start it (``bilby_pipe pipe.ini --local``) with ``sampler = flowpe``. What it has merged
-is held against two references on the same data: flowpe without bilby_pipe (``bilby.run_sampler`` with the likelihood and
-priors of the run, read back from its files) and dynesty, Bilby's default. A black-hole binary in one detector has three
-unknown parameters, so that dynesty takes a minute.
+bilby_pipe is started as its users start it (``bilby_pipe pipe.ini --local``), with ``sampler = flowpe``. The merged result
+is compared with two references on the same data: flowpe without bilby_pipe (``bilby.run_sampler`` with the likelihood and
+priors of the run, which are read from its files) and dynesty, Bilby's default sampler. A black-hole binary in one detector
+has three unknown parameters, so that dynesty takes a minute.
 
-Run it by ``python examples/ecosystem/pipe_of_two_runs.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py pipe_of_two_runs``.
+To run it if the package is installed: ``python examples/ecosystem/pipe_of_two_runs.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py pipe_of_two_runs``.
 """
 
 import os

@@ -1,16 +1,16 @@
 """gwpopulation: the masses of a population of binaries, with selection effects, with and without evidences.
 
-Twenty binaries were seen above a threshold. Primary masses follow a power law of slope ``alpha``, mass ratios one of
-slope ``beta``. gwpopulation's ``HyperparameterLikelihood`` averages the population model over samples of each binary's
-posterior, and over injections that were found. It refuses points where these averages are too uncertain, with the
+Twenty binaries were found above a threshold. Primary masses follow a power law with the index ``alpha``, mass ratios one
+with the index ``beta``. gwpopulation's ``HyperparameterLikelihood`` averages the population model over samples of each
+binary's posterior, and over injections that were found. If these averages are too uncertain at some point, it returns the
 lowest number that a float can hold instead of minus infinity. Nothing can be simulated from such a likelihood: flowpe
 refines a proposal from the prior.
 
-Without ``ln_evidences`` the evidence of noise alone is not a number, so that only a Bayes factor can be had; with them
-there is an evidence, as well. The reference is the integral over a grid of both parameters.
+Without ``ln_evidences``, the evidence of noise alone is not a number, so that the result has only a Bayes factor; with
+them it has an evidence, too. The reference is the integral over a grid of both parameters.
 
-Run it by ``python examples/ecosystem/population_with_selection.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py population_with_selection``.
+To run it if the package is installed: ``python examples/ecosystem/population_with_selection.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py population_with_selection``.
 """
 
 import time
@@ -44,12 +44,12 @@ def drawn(size, alpha, beta):
 
 
 def log_density(data, alpha, beta):
-    """The log density of these draws."""
+    """Return the log density of these draws."""
     return np.log(power_law_primary_mass_ratio(data, alpha=alpha, beta=beta, **fixed))
 
 
 def found(data):
-    """Which binaries are loud enough, at distances uniform in volume; round numbers in the place of a detector."""
+    """Return which binaries are loud enough, at distances uniform in volume; the detector is replaced by a simple formula."""
     distance = rng.uniform(size=len(data["mass_1"])) ** (1 / 3)
     chirp = data["mass_1"] * data["mass_ratio"] ** 0.6 / (1 + data["mass_ratio"]) ** 0.2
     return chirp ** (5 / 6) / distance + rng.normal(size=len(distance)) > 12
@@ -74,7 +74,7 @@ injections |= {"ln_prior": log_density(injections, 2.0, 0.5), "total_generated":
 
 
 def likelihood_with(ln_evidences):
-    """The likelihood; a model keeps its last values whatever the data, so that events and injections have one each."""
+    """Return the likelihood; events and injections have separate models because a model stores its last values for any data."""
     return HyperparameterLikelihood(
         posteriors,
         Model([power_law_primary_mass_ratio]),
@@ -97,7 +97,7 @@ weights = np.exp(surface - highest)
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every point or every second one."""
+    """Return the mean over the box by the trapezoidal rule, with every point or every second one."""
     points = weights[::step, ::step]
     return float(np.trapezoid(np.trapezoid(points, axis=1), axis=0) / (len(points) - 1) ** 2)
 

@@ -1,15 +1,15 @@
 """The second image of a lensed signal, given posterior samples of the first: flowpe with a likelihood of golum.
 
-Strong lensing makes copies of a signal: later, fainter or louder, and with another Morse phase. golum's likelihood of the
-second image averages over samples of the first image's posterior, so that three parameters are left: relative
-magnification, delay, and the difference of the Morse factors, which is one of 0, 0.5, 1 and 1.5.
+Strong lensing makes copies of a signal that arrive later, are fainter or louder, and have another Morse phase. golum's
+likelihood of the second image averages over samples of the first image's posterior, so that three parameters are left:
+relative magnification, delay, and the difference of the Morse factors, which is one of 0, 0.5, 1 and 1.5.
 
-The likelihood is one of golum's own, no subclass of Bilby's transient, and flowpe knows nothing of it but its values. It
-is a step function of the delay, for golum tabulates it at the samples of the data. The reference is the integral over
-all three parameters: a sum over steps and Morse factors, and the trapezium rule for the magnification.
+golum's likelihood is not a subclass of Bilby's likelihood for transients, and flowpe only uses its values. It is a step
+function of the delay, because golum tabulates it at the samples of the data. The reference is the integral over all three
+parameters: a sum over steps and Morse factors, and the trapezium rule for the magnification.
 
-Run it by ``python examples/ecosystem/second_image.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py second_image``.
+To run it if the package is installed: ``python examples/ecosystem/second_image.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py second_image``.
 """
 
 import contextlib
@@ -36,13 +36,13 @@ TRUTH = {
 
 
 def first_posterior(rng: np.random.Generator) -> dict[str, list[float]]:
-    """Samples that stand for the posterior of the first image: Gaussian in masses, distance and phase."""
+    """Draw samples that represent the posterior of the first image: Gaussian in masses, distance and phase."""
     widths = {"chirp_mass": 0.2, "luminosity_distance": 100.0, "phase": 0.1}
     return {key: list(value + widths.get(key, 0.0) * rng.standard_normal(500)) for key, value in TRUTH.items()}
 
 
 def problem() -> tuple[GravitationalWaveTransientImage2, bilby.core.prior.PriorDict]:
-    """golum's likelihood of a second image in two detectors, and priors of its three parameters."""
+    """Return golum's likelihood of a second image in two detectors, and priors of its three parameters."""
     bilby.core.utils.random.seed(11)
     begin = FIRST + DELAY - DURATION / 2
     generator = bilby.gw.WaveformGenerator(
@@ -81,7 +81,7 @@ def problem() -> tuple[GravitationalWaveTransientImage2, bilby.core.prior.PriorD
 def integral(
     likelihood: GravitationalWaveTransientImage2, priors: bilby.core.prior.PriorDict
 ) -> tuple[float, dict[str, float]]:
-    """Log evidence and posterior means, from golum's own table."""
+    """Return log evidence and posterior means, from golum's own table."""
     # Between two middles of its times the table gives one value; all samples have one time here.
     edges = (likelihood.time_array[1:] + likelihood.time_array[:-1]) / 2 - FIRST
     edges = np.clip(edges, DELAY - HALF_WIDTH, DELAY + HALF_WIDTH)

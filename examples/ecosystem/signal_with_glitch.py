@@ -1,15 +1,15 @@
 """A signal and a glitch that overlap, measured together: flowpe with a likelihood of bilby_antiglitch.
 
-A glitch of three parameters (amplitude, phase, time; its frequency and width are fixed) lies over a binary's signal in one
-of two detectors. The likelihood is a subclass of Bilby's transient that adds the glitch to the signal before it compares
-with the data. Closed forms of the signal's phase or time would leave the glitch out, and flowpe must see that they
-do not hold.
+A glitch with three unknown parameters (amplitude, phase, time; its frequency and width are fixed) overlaps with a binary's
+signal in one of two detectors. The likelihood is a subclass of Bilby's transient that adds the glitch to the signal before
+it compares them with the data. Closed forms of the signal's phase or time would leave the glitch out, and flowpe must
+detect that they are not valid.
 
-The reference is a numerical integral over all five free parameters: signal and glitch act by their inner products with
-the data and with each other, which are made once for each chirp mass and time of the glitch.
+The reference is a numerical integral over all five free parameters. It uses the inner products of signal and glitch with
+the data and with each other, which are computed once for each chirp mass and time of the glitch.
 
-Run it by ``python examples/ecosystem/signal_with_glitch.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py signal_with_glitch``.
+To run it if the package is installed: ``python examples/ecosystem/signal_with_glitch.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py signal_with_glitch``.
 """
 
 import time
@@ -35,7 +35,7 @@ TRUTH = {"chirp_mass": 28.0, "phase": 1.0, "L1_A": 12.0, "L1_phi": 1.5, "L1_tc":
 
 
 def glitch_of(detector: bilby.gw.detector.Interferometer, at: float) -> np.ndarray:
-    """A glitch of amplitude 1 and phase 0."""
+    """Return a glitch of amplitude 1 and phase 0."""
     return antiglitch(
         detector.frequency_array,
         detector.power_spectral_density_array,
@@ -85,7 +85,7 @@ def problem() -> tuple[GravitationalWaveTransientPlusGlitch, bilby.core.prior.Pr
 
 
 def inner(detector: bilby.gw.detector.Interferometer, one: np.ndarray, other: np.ndarray) -> complex:
-    """Inner product under the noise curve, antilinear in the first."""
+    """Return the noise-weighted inner product, antilinear in the first argument."""
     band = detector.frequency_mask
     return 4 / DURATION * np.sum((one.conj() * other)[band] / detector.power_spectral_density_array[band])
 
@@ -93,7 +93,7 @@ def inner(detector: bilby.gw.detector.Interferometer, one: np.ndarray, other: np
 def integral(
     likelihood: GravitationalWaveTransientPlusGlitch, priors: bilby.core.prior.PriorDict
 ) -> tuple[float, dict[str, float]]:
-    """Log ratio of the evidence to that of noise alone, and posterior means; sums over periods, trapezium rules else."""
+    """Return the log ratio of the evidence to that of noise alone, and posterior means, by sums and the trapezium rule."""
     masses, times, amplitudes = np.linspace(26.5, 29.5, 61), np.linspace(-0.004, 0.004, 33), np.linspace(0, 30, 61)
     turns = np.exp(2j * np.arange(64) * np.pi / 64)  # of the wave and of the glitch
     second = likelihood.interferometers[1]

@@ -1,13 +1,13 @@
-"""A sky map of flowpe's result, read by the tools of ligo.skymap, where areas and distances are known in closed form.
+"""A sky map of flowpe's result, read by the tools of ligo.skymap, with areas and distances that are known in closed form.
 
-The likelihood is one that a galaxy catalogue might leave: the source's direction has a Fisher density about a place, and
-its distance a normal one, times the prior's square of the distance. So the area of every credible region, the searched
-probability of every place, and the distance are known. flowpe runs on it as on any likelihood, its map goes to a FITS
-file as alerts have it, and ligo.skymap reads the file: its areas, probabilities and moments of the distance are held
-against the closed form.
+The likelihood is similar to what a galaxy catalogue might give: the source's direction has a Fisher density around a sky
+position, and its distance a normal density, times the prior's square of the distance. So the area of every credible region,
+the searched probability of every position, and the distance are known. flowpe runs with it as with any likelihood, and its
+map is written to a FITS file as in alerts. ligo.skymap reads the file, and its areas, probabilities and moments of the
+distance are compared with the closed form.
 
-Run it by ``python examples/ecosystem/sky_map_read_by_others.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py sky_map_read_by_others``.
+To run it if the package is installed: ``python examples/ecosystem/sky_map_read_by_others.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py sky_map_read_by_others``.
 """
 
 import time
@@ -29,15 +29,15 @@ from bilby_flowpe.skymap import sky_map, write_sky_map
 OUTDIR = Path("outdir/sky_map_read_by_others")
 RA, DEC = 3.446, -0.408
 CONCENTRATION = 400.0
-"""Of the Fisher density: a radius of some 3 degrees, 90% of the probability within 119 square degrees."""
+"""Concentration of the Fisher density: a radius of some 3 degrees, 90% of the probability in 119 square degrees."""
 DISTANCE, WIDTH = 400.0, 60.0
-"""Mpc, mean and width of the normal factor of the likelihood."""
+"""Mean and width in Mpc of the normal factor of the likelihood."""
 RANGE = (100.0, 800.0)
-"""Mpc, of the prior: five widths from the mean at least."""
+"""Ends of the prior of the distance in Mpc, at least five widths from the mean."""
 
 
 class Direction(bilby.Likelihood):
-    """A Fisher density of the direction, and a normal one of the distance."""
+    """Likelihood with a Fisher density of the direction and a normal density of the distance."""
 
     def log_likelihood(self, parameters):
         ra, dec = parameters["ra"], parameters["dec"]
@@ -80,7 +80,7 @@ spread = np.sqrt(moments[2] / moments[0] - mean**2)
 square_degrees = np.degrees(1) ** 2
 areas = {share: -2 * np.pi * np.log(1 - share) / CONCENTRATION * square_degrees for share in (0.5, 0.9)}
 ANGLE = 0.08
-"""Radians from the middle, of a circle of places: 72% of the probability is nearer to the middle."""
+"""Radius in radians of a circle of sky positions around the mean: 72% of the probability is inside."""
 searched = 1 - np.exp(-CONCENTRATION * (1 - np.cos(ANGLE)))
 
 file = write_sky_map(sky_map(result), OUTDIR / "direction.fits")

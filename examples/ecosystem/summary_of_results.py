@@ -1,12 +1,12 @@
-"""A result of flowpe in PESummary: what it reads, keeps and derives, against the result and Bilby's own conversions.
+"""A result of flowpe in PESummary: what PESummary reads, stores and derives, compared with the result and Bilby's conversions.
 
-``summarycombine --gw`` reads result files, derives what it can of binaries, and writes one file, as ``summarypages`` does
-before it draws its pages. The binary here is simulated in one detector, with aligned spins. Read back by
-PESummary, evidence, Bayes factor and posterior means have to be those of the result; masses in the source's frame,
-redshift and effective spin those that Bilby derives of the same rows.
+``summarycombine --gw`` reads result files, derives further quantities of binaries, and writes one file, as
+``summarypages`` does before it makes its pages. The binary here is simulated in one detector, with aligned spins. In
+PESummary's file, evidence, Bayes factor and posterior means have to be those of the result. Masses in the source's frame,
+redshift and effective spin have to be those that Bilby derives from the same rows.
 
-Run it by ``python examples/ecosystem/summary_of_results.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py summary_of_results``.
+To run it if the package is installed: ``python examples/ecosystem/summary_of_results.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py summary_of_results``.
 """
 
 import os
@@ -27,7 +27,7 @@ TIME = 1126259462.4
 SEARCHED = ["chirp_mass", "mass_ratio", "chi_1", "luminosity_distance", "phase"]
 DERIVED = ["mass_1_source", "chirp_mass_source", "redshift", "chi_eff", "total_mass"]
 RENAMED = {"chi_1": "spin_1z"}
-"""PESummary takes the one for the other, and keeps it by this name only."""
+"""Parameters that PESummary renames."""
 SIGNAL = {
     "chirp_mass": 28.0,
     "mass_ratio": 0.8,

@@ -1,14 +1,14 @@
 """redback: the light curve of a supernova in one band, fitted by ``redback.fit_model``.
 
-Bazin's curve has an amplitude, a background, a time, and times of rise and decay. ``fit_model`` hands its ``sampler``
-and the settings of other samplers (``nlive``, ``walks``) to Bilby, so that flowpe is asked for by its name. redback's
-Gaussian likelihood is its own, and flowpe does not take it for Bilby's: it refines a proposal from the prior.
+Bazin's curve has an amplitude, a background, a time, and times of rise and decay. ``fit_model`` passes its argument
+``sampler`` and the settings of other samplers (``nlive``, ``walks``) on to Bilby, so that flowpe is chosen by its name.
+redback has its own Gaussian likelihood, which flowpe does not treat as Bilby's: it refines a proposal from the prior.
 
-The curve is linear in the amplitude and in the background. Far from the edges of their flat priors both can be
-integrated over in closed form, and the reference is that integral, summed over a grid of the three times.
+The curve is linear in the amplitude and in the background. Far from the edges of their flat priors, both can be
+integrated over in closed form. The reference is this integral, summed over a grid of the three times.
 
-Run it by ``python examples/ecosystem/supernova_light_curve.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py supernova_light_curve``.
+To run it if the package is installed: ``python examples/ecosystem/supernova_light_curve.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py supernova_light_curve``.
 """
 
 import time
@@ -20,7 +20,7 @@ import redback
 from differences import Comparison, evidence, keep, mean
 
 FREQUENCY = 6.0e14
-"""Of green light, in Hz; the curve is that of one band, and does not depend on it."""
+"""Frequency of green light in Hz; the curve in one band does not depend on it."""
 SIGMA = 0.02
 """Standard deviation of each flux density, in mJy."""
 POINTS = 61
@@ -83,7 +83,7 @@ logs -= len(days) * np.log(SIGMA * np.sqrt(2 * np.pi)) + np.log(3 * 2)  # the la
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every point or every second one."""
+    """Return the mean over the box by the trapezoidal rule, with every point or every second one."""
     cube = weights.reshape(POINTS, POINTS, POINTS)[::step, ::step, ::step]
     for _ in range(3):
         cube = np.trapezoid(cube, axis=-1) / (cube.shape[-1] - 1)

@@ -1,10 +1,10 @@
-"""Crowded machines and awkward numbers: what happens, case by case.
+"""Test what happens on busy machines and with unusual numbers, case by case.
 
     python examples/studies/bad_days.py
 
-Every case is a process of its own with a time limit. Printed is what came of it: a result, the evidence of which is held
-against its closed form where there is one, or an error of the package, which names the way out. Anything else is marked as a
-fault. As root, a small disk and a read-only one are made by ``mount``; elsewhere these are left out and said to be.
+Every case runs in a separate process with a time limit. The outcome is printed: a result, whose evidence is compared with its
+closed form if there is one, or an error of the package, which says what to change. Anything else is marked as a fault. As
+root, a small disk and a read-only disk are made by ``mount``; otherwise these cases are left out, and a line says so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIDDLE = {"mass_1": 45.0, "mass_2": 40.0, "luminosity_distance": 2500.0, "geocen
 
 
 def case(name: str) -> Callable[[Callable[[Path], str]], Callable[[Path], str]]:
-    """Under this name in the table."""
+    """Register a function as the case with this name in the table."""
 
     def added(function: Callable[[Path], str]) -> Callable[[Path], str]:
         CASES[name] = function
@@ -40,7 +40,7 @@ def case(name: str) -> Callable[[Callable[[Path], str]], Callable[[Path], str]]:
 
 
 def run(likelihood: Any, priors: Any, outdir: Path, **arguments: Any) -> Any:
-    """A small run of the sampler."""
+    """Run the sampler on a small problem."""
     import bilby
 
     words: dict[str, Any] = {
@@ -54,7 +54,7 @@ SMALL = {"network": "nsf", "training_time": None, "training_steps": 40, "n_wavef
 
 
 def said(result: Any, exact: float | None = None) -> str:
-    """A result in words; a wrong evidence that is not called failed is an error."""
+    """Describe a result in words; a wrong evidence without the verdict `failed` is an error."""
     verdict = result.meta_data["run_statistics"]["verdict"]
     text = f"{verdict}, ln Z {result.log_evidence:.4f} +- {result.log_evidence_err:.4f}"
     if exact is not None and verdict != "failed":
@@ -178,7 +178,7 @@ def too_little_memory(outdir: Path) -> str:
 
 
 def broken_generator(outdir: Path, how: str, share: float = 0.1) -> str:
-    """A waveform that cannot be had above some chirp mass, trained on demand; the evidence against plain Monte Carlo."""
+    """A waveform that fails above some chirp mass, trained on demand; its evidence is compared with plain Monte Carlo."""
     import numpy as np
     from bilby.gw.source import lal_binary_black_hole
 
@@ -293,7 +293,7 @@ def narrow_time(outdir: Path) -> str:
 
 
 def at_distance(outdir: Path, distance: float | None, **arguments: Any) -> str:
-    """The paper's problem at another distance; ``None``: a signal of no loudness at all."""
+    """The paper's problem at another distance; ``None``: data that are all zero."""
     from bilby.core.prior import Uniform
 
     centre = 10.0 if distance is None else distance
@@ -352,7 +352,7 @@ def precision(outdir: Path) -> str:
 
 
 def one(name: str, outdir: Path) -> dict[str, str]:
-    """A case in this process."""
+    """Run a case in this process."""
     from bilby_flowpe.errors import FlowPEError
 
     try:

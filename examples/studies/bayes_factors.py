@@ -1,12 +1,13 @@
-"""Does this black-hole binary spin? The evidences of two models of one signal, and what their ratio is worth.
+"""Compare the evidences of two models of one signal: does this black-hole binary spin?
 
     python examples/studies/bayes_factors.py --runs 5 --referee dynesty-fast
 
-One signal of aligned spins in the noise of one detector is analysed with spins (eight parameters, the shipped network) and
-without (six; a network is trained for a few minutes and kept). Printed are ln Z of both, the logarithm of the Bayes factor
-with its error, its scatter over runs of other seeds, and what a prior without the higher spins makes of the same draws, at no
-likelihood evaluation. The referee's runs are on the same two problems, with phase and distance integrated out, by which no
-evidence changes; they are resumed where they were stopped, and used again.
+A signal with aligned spins in the noise of one detector is analysed with spins (eight parameters, the shipped network) and
+without spins (six parameters; a network is trained for a few minutes and stored). The script prints ln Z of both, the logarithm
+of the Bayes factor with its error, and its scatter over runs with other seeds. It also prints the result of the same draws for
+a prior without the higher spins, which needs no further likelihood evaluation. The referee analyses the same two problems, with
+phase and distance integrated out, which does not change the evidences. Its runs continue where they were stopped, and finished
+ones are not run again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ LOW = 0.4
 
 
 def without_spins(priors: PriorDict) -> PriorDict:
-    """The same priors with both spins fixed to nothing."""
+    """The same priors with both spins fixed to zero."""
     return with_changes(priors, {key: DeltaFunction(0.0, name=key) for key in SPINS})
 
 
@@ -67,10 +68,16 @@ def ratio(name: str, factor: BayesFactor) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3, help="of flowpe on each model, with other seeds")
-    parser.add_argument("--seed", type=int, default=3, help="of the noise")
-    parser.add_argument("--training-time", type=float, default=180.0, help="seconds, for the model without spins")
-    parser.add_argument("--referee", help="named settings of a referee, or a sampler of Bilby's")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="number of runs of flowpe for each model, with different seeds"
+    )
+    parser.add_argument("--seed", type=int, default=3, help="seed of the noise")
+    parser.add_argument(
+        "--training-time", type=float, default=180.0, help="seconds of training for the model without spins"
+    )
+    parser.add_argument(
+        "--referee", help="sampler to compare with: name of a referee's settings, or of one of Bilby's samplers"
+    )
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/bayes_factors"))
     arguments = parser.parse_args()

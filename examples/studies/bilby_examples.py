@@ -1,15 +1,15 @@
-"""Bilby's own example scripts, with nothing but the sampler changed: does each of them end, and with what?
+"""Run Bilby's own example scripts with another sampler, and tell how each of them ends.
 
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --only fast_tutorial --samplers flowpe own
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --table docs/bilby_examples.md
 
-Takes the examples (scripts, and the notebooks of the tutorials) from the source distribution of the installed Bilby, and runs
-each in a process and in a temporary folder of its own. ``bilby.run_sampler`` is replaced there by one that passes everything on
-but the sampler and its settings (``bilby_examples_child.py``). In their place stand flowpe's defaults. With ``--samplers own``
-the script keeps its settings if its sampler is dynesty, and has dynesty with Bilby's defaults if it is not. What has been run
-is kept in the output folder, a file for each script and sampler, and not run again unless ``--again`` is given. The exit
-code is 1 if a script ended with flowpe in an error that is not Bilby's own.
+The examples (scripts, and the notebooks of the tutorials) come from the source distribution of the installed Bilby. Each runs
+in a separate process and a temporary folder, where ``bilby.run_sampler`` is replaced by a function that changes only the
+sampler and its settings (``bilby_examples_child.py``). By default these are flowpe and its defaults. With ``--samplers own``,
+the script keeps its settings if its sampler is dynesty; otherwise dynesty runs with Bilby's defaults. Each result is stored in
+the output folder, in a file for each script and sampler, and is not computed again unless ``--again`` is given. The exit code
+is 1 if a script with flowpe ended in an error that is not Bilby's own.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PACKAGES = {
     "australian_detector": "gwinc",
     "plot_skymap": "ligo.skymap",
 }
-"""Packages beside Bilby that a script needs."""
+"""Packages that a script needs in addition to Bilby."""
 
 DEAR = {
     "bns_polytrope_eos_example": 300,
@@ -64,12 +64,12 @@ DEAR = {
     "bns_eos_example": 300,
     "multiband_example": 300,
 }
-"""Most evaluations of scripts whose likelihoods take a second: they end with the verdict ``failed``, but they end."""
+"""Largest number of evaluations for scripts whose likelihoods take a second: they end as ``failed``, but in a finite time."""
 NOT_OURS = {
     "marginalized_likelihood": "KeyError: 'time_jitter'",
     "gaussian_process_george_example": "AttributeError: 'numpy.random._generator.Generator' object has no attribute 'integer'",
 }
-"""Scripts that end in an error of Bilby's own, whatever the sampler, and the last line of its traceback.
+"""Scripts that end in an error of Bilby for every sampler, and the last line of the traceback.
 
 Bilby 2.8.2 looks for the jitter of a marginalised time among the injected parameters, when it converts these after sampling;
 another script asks NumPy's generator for ``integer`` in the place of ``integers``.
@@ -78,9 +78,9 @@ another script asks NumPy's generator for ``integer`` in the place of ``integers
 _LONGEST = 4  # seconds that a script may take for each CPU second of its limit
 
 SAMPLERS = ("flowpe", "own")
-"""What a script may be run with: flowpe, or its own settings of dynesty."""
+"""Choices of samplers for a script: flowpe, or dynesty with the script's settings."""
 OTHERS: dict[str, Any] = {"sampler": "dynesty", "nlive": 500}
-"""Where a script has neither."""
+"""Sampler that stands in for the own one of scripts that do not use dynesty."""
 
 
 def examples(folder: Path, source: Path | None) -> Path:
@@ -104,7 +104,7 @@ def scripts(root: Path) -> list[Path]:
 
 
 def reason_to_skip(script: Path) -> str | None:
-    """Why a script is not run; ``None`` if it is."""
+    """Return the reason why a script is not run; ``None`` if it is run."""
     if script.stem in SKIPPED:
         return SKIPPED[script.stem]
     package = PACKAGES.get(script.stem)
@@ -118,7 +118,7 @@ def reason_to_skip(script: Path) -> str | None:
 
 
 def run(script: Path, sampler: str, options: Row, arguments: argparse.Namespace) -> Row:
-    """Run one script in a process of its own, in a copy of its folder."""
+    """Run one script in a separate process, in a copy of its folder."""
     with tempfile.TemporaryDirectory(prefix="bilby_examples_") as scratch:
         folder = shutil.copytree(script.parent, Path(scratch) / script.parent.name)
         output = Path(scratch) / "figures.json"
@@ -157,7 +157,7 @@ def run(script: Path, sampler: str, options: Row, arguments: argparse.Namespace)
 
 
 def settings(name: str, sampler: str, arguments: argparse.Namespace) -> Row:
-    """Arguments of the sampler that takes the place of the script's."""
+    """Return the arguments of the sampler that replaces the script's."""
     if sampler == "own":
         return OTHERS
     options: Row = {"sampling_seed": arguments.seed, "progress": False}
@@ -172,7 +172,7 @@ def settings(name: str, sampler: str, arguments: argparse.Namespace) -> Row:
 
 
 def read(outdir: Path, names: Sequence[str]) -> dict[str, dict[str, Row]]:
-    """What has been run, by script and sampler, in the order of the names."""
+    """Read all results, by script and sampler, in the order of the names."""
     kept: dict[str, dict[str, Row]] = {}
     for name in names:
         for sampler in SAMPLERS:
@@ -182,7 +182,7 @@ def read(outdir: Path, names: Sequence[str]) -> dict[str, dict[str, Row]]:
 
 
 def figures_of(outdir: Path, name: str, sampler: str) -> Path:
-    """File of what one script came to with one sampler."""
+    """Return the file with the result of one script with one sampler."""
     return outdir / f"{name}_{sampler}.json"
 
 
@@ -190,19 +190,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outdir", type=Path, required=True)
     parser.add_argument(
-        "--source", type=Path, help="Bilby's source distribution, or its folder of examples; else downloaded"
+        "--source", type=Path, help="Bilby's source distribution, or its folder of examples (default: downloaded)"
     )
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="run these scripts alone")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="run only these scripts")
     parser.add_argument(
-        "--samplers", nargs="+", choices=SAMPLERS, default=["flowpe"], help="own: the script's, dynesty"
+        "--samplers",
+        nargs="+",
+        choices=SAMPLERS,
+        default=["flowpe"],
+        help="samplers to run; 'own' is dynesty with the script's settings",
     )
-    parser.add_argument("--network", help="family of a network, or 'none'; flowpe's default when left out")
+    parser.add_argument("--network", help="family of a network, or 'none' (default: that of flowpe)")
     parser.add_argument("--n-effective", type=int, help="flowpe's default when left out")
     parser.add_argument("--max-evaluations", type=int, help="flowpe's default when left out")
-    parser.add_argument("--limit", type=float, default=1200, help="CPU seconds after which a script is ended")
+    parser.add_argument("--limit", type=float, default=1200, help="CPU seconds after which a script is stopped")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--again", action="store_true", help="run what has been run before")
-    parser.add_argument("--table", type=Path, help="write a page of all that has been run, and run nothing")
+    parser.add_argument("--again", action="store_true", help="run scripts again that have results")
+    parser.add_argument("--table", type=Path, help="write a page about all results, and run nothing")
     arguments = parser.parse_args()
     arguments.outdir = arguments.outdir.resolve()
     arguments.outdir.mkdir(parents=True, exist_ok=True)
@@ -233,7 +237,7 @@ def main() -> None:
 
 
 def told(entry: Row) -> str:
-    """One line of what a script came to."""
+    """Describe the result of a script in one line."""
     if "skipped" in entry:
         return f"not run: {entry['skipped']}"
     runs = (

@@ -2,10 +2,10 @@
 
     python examples/studies/bilby_examples_child.py SCRIPT FIGURES SAMPLER OPTIONS
 
-Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside arguments
-of its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, by
-which a likelihood is evaluated at the samples of a result, is left as it is. With the SAMPLER ``own`` the script keeps
-its sampler and settings if that sampler is dynesty, and has dynesty with Bilby's defaults otherwise.
+It is started by ``bilby_examples.py``, in the folder of the script. All arguments of ``bilby.run_sampler`` that do not belong
+to a sampler (likelihood, priors, label, conversion function and so on) are passed on unchanged. Bilby's ``fake_sampler``, which
+evaluates a likelihood at the samples of a result, is not replaced. If SAMPLER is ``own``, the script keeps its sampler and
+settings if that sampler is dynesty; otherwise dynesty runs with Bilby's defaults.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TOLD = frozenset({"nlive", "sample", "naccept", "walks", "dlogz"})
 
 
 def number(value: Any) -> float | None:
-    """A float that JSON can hold; infinite and missing values are none."""
+    """Return a float that JSON can store; infinite and missing values become ``None``."""
     return float(value) if value is not None and math.isfinite(float(value)) else None
 
 
@@ -45,7 +45,7 @@ def cpu() -> float:
 
 
 class Stopwatch:
-    """CPU seconds that functions took, these replaced in place by timed ones.
+    """CPU seconds of some functions, which are replaced in place by versions that measure their time.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def pictures() -> Stopwatch:
 
 
 def figures(result: Any, sampler: str, truth: float | None, seconds: dict[str, float]) -> dict[str, Any]:
-    """What the table tells of one run."""
+    """Return the figures of one run for the table."""
     statistics = (result.meta_data or {}).get("run_statistics", {}) if sampler == "flowpe" else {}
     return {
         "label": result.label,
@@ -173,7 +173,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
 
     def keep(row: dict[str, Any]) -> None:
-        """Of a script that is ended before its last run, the runs before are known."""
+        """Write the figures after each run, so that they are there if the script is stopped before its last run."""
         rows.append(row)
         output.write_text(json.dumps({"rows": rows, "error": None}), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The page that ``bilby_examples.py`` writes of what it has run: CPU seconds, evaluations and ln Z beside dynesty's."""
+"""Write the page about Bilby's examples: CPU seconds, evaluations and ln Z of flowpe and of dynesty."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Where the column of dynesty is empty it was not run, or the script ends in an er
 
 @dataclass(frozen=True)
 class Script:
-    """What one script came to with both samplers.
+    """Results of one script with both samplers.
 
     Attributes
     ----------
@@ -71,29 +71,29 @@ class Script:
 
     @property
     def complete(self) -> bool:
-        """Whether dynesty came to the end of every run that flowpe did."""
+        """Whether dynesty finished every run that flowpe finished."""
         return not self.theirs["error"] and len(self.theirs["rows"]) == len(self.ours["rows"])
 
     @property
     def their_seconds(self) -> float:
-        """CPU seconds of all runs of dynesty; of one that was ended, of what it had taken by then."""
+        """CPU seconds of all runs of dynesty; for a run that was stopped, those up to the stop."""
         done = math.fsum(row["run_cpu_seconds"] for row in self.theirs["rows"])
         return done if self.complete else self.theirs["cpu_seconds"]
 
     @property
     def usable(self) -> bool:
-        """Whether there is a ratio of the two, or a bound of it."""
+        """Whether the ratio of the two is known, or a bound of it."""
         ended = "CPU seconds" in str(self.theirs["error"] or "")
         return bool(self.ours["rows"]) and not self.ours["error"] and (self.complete or ended)
 
     @property
     def ratio(self) -> float:
-        """CPU seconds of flowpe over dynesty's; at most so much where dynesty was ended."""
+        """CPU seconds of flowpe over those of dynesty; an upper bound if dynesty was stopped."""
         return self.seconds / self.their_seconds
 
     @property
     def errors(self) -> list[float]:
-        """Errors of ln Z of dynesty over those of flowpe, of each run that both have."""
+        """Ratios of the errors of ln Z, dynesty over flowpe, for all runs that both finished."""
         pairs = zip(self.ours["rows"], self.theirs["rows"], strict=False)
         return [
             theirs["log_evidence_err"] / ours["log_evidence_err"]
@@ -159,7 +159,7 @@ def value(row: Row) -> str:
 
 
 def off(row: Row, other: Row) -> str:
-    """By how much two evidences differ, in their errors."""
+    """Return the difference of two evidences in units of their errors."""
     if row["log_evidence"] is None or other["log_evidence"] is None:
         return ""
     error = math.hypot(row["log_evidence_err"] or 0.0, other["log_evidence_err"] or 0.0)

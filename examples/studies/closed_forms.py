@@ -1,13 +1,13 @@
-"""Thirty problems of known evidence and known modes, without a network: the verdict against the truth.
+"""Test the verdict without a network on thirty problems with known evidence and known modes.
 
     python examples/studies/closed_forms.py --seeds 10
 
-Of 1 to 20 dimensions and one to two dozen modes: widths apart by a hundred, modes at edges, ridges, shells, plateaus, heavy
-tails, discrete parameters. A result is right where ln Z is within 4 of its errors of the closed form and no mode of more than
-2% of the posterior is missing: a mode, or a piece of a ring or ridge, is missing where less than half as many draws fall into
-it as should. One that calls itself reliable and is not right ends the script with an error. Printed are a line for every run,
-one for every problem, and z of ln Z over all. What was run is kept in the output folder, and not run again. The seeds follow
-from the problem's name and the run's number.
+The problems have 1 to 20 dimensions and one to two dozen modes: widths that differ by a factor of a hundred, modes at edges,
+ridges, shells, plateaus, heavy tails, discrete parameters. A result is right if ln Z is within 4 errors of the closed form and
+no mode with more than 2% of the posterior is missing. A mode, or a piece of a ring or ridge, is missing if it has less than
+half of the draws that it should have. If a result is `reliable` but not right, the script ends with an error. It prints a line
+for every run, a line for every problem, and z of ln Z over all runs. Results are stored in the output folder, and not computed
+again. Seeds follow from the name of the problem and the number of the run.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ Row = dict[str, Any]
 
 
 def seed_of(name: str, number: int) -> int:
-    """Seed of a run: another for each problem, and nobody's choice."""
+    """Return the seed of a run, which follows from the name of the problem and the number of the run."""
     return zlib.crc32(f"{name} {number}".encode()) % 2**31
 
 
 def run(name: str, arguments: argparse.Namespace, number: int) -> Row:
-    """One run of flowpe, and what it came to."""
+    """Run flowpe once, and return the figures of the result."""
     problem = CLOSED_FORMS[name]()
     began = time.process_time()
     result = bilby.run_sampler(
@@ -74,7 +74,7 @@ def run(name: str, arguments: argparse.Namespace, number: int) -> Row:
 
 
 def referee(name: str, arguments: argparse.Namespace) -> Row:
-    """One run of dynesty, kept in a file of its own."""
+    """Run dynesty once, and store its result in a separate file."""
     log = arguments.outdir / f"{name}.dynesty.json"
     if log.exists():
         return dict(json.loads(log.read_text()))
@@ -87,7 +87,7 @@ def referee(name: str, arguments: argparse.Namespace) -> Row:
 
 
 def figures(name: str, sampler: str, number: int, problem: ModedProblem, result: Result, seconds: float) -> Row:
-    """What a result says, beside the truth."""
+    """Return the figures of a result and the true values."""
     columns = {key: result.posterior[key].to_numpy() for key in problem.priors.non_fixed_keys}
     error, difference = float(result.log_evidence_err), float(result.log_evidence) - problem.log_evidence
     found = problem.found(columns)
@@ -109,12 +109,12 @@ def figures(name: str, sampler: str, number: int, problem: ModedProblem, result:
 
 
 def right(row: Row) -> bool:
-    """Whether a result is near the truth; never where a figure is no number."""
+    """Whether a result agrees with the true values; false if a figure is NaN."""
     return abs(row["z"]) <= OFF and row["missing"] <= MISSING
 
 
 def line(row: Row) -> str:
-    """One run."""
+    """Return the line of one run."""
     chance = row.get("chance")
     return (
         f"{row['problem']:<22}{row['sampler']:<9}{row['seed']:>4}{row['exact']:>12.4f}{row['log_evidence']:>12.4f}"
@@ -124,7 +124,7 @@ def line(row: Row) -> str:
 
 
 def summary(name: str, rows: list[Row]) -> str:
-    """One problem, over its runs."""
+    """Return the line of one problem, over all its runs."""
     z = np.array([row["z"] for row in rows])
     return (
         f"{name:<22}{len(rows):>5}{sum(row.get('verdict') == 'reliable' for row in rows):>9}{sum(map(right, rows)):>6}"
@@ -136,7 +136,7 @@ def summary(name: str, rows: list[Row]) -> str:
 
 
 def totals(rows: list[Row]) -> str:
-    """Verdict against truth, and z, over all runs."""
+    """Return lines with verdicts, whether they are right, and z, over all runs."""
     good = [row for row in rows if right(row)]
     lines = [f"{len(rows)} runs, {len(good)} of them right"]
     for of_truth, some in (("right", good), ("not right", [row for row in rows if not right(row)])):
@@ -157,7 +157,7 @@ def totals(rows: list[Row]) -> str:
 
 
 def complaints(rows: list[Row]) -> list[Row]:
-    """Runs that call themselves reliable and must not: those that are not right, and all of the mode that nobody can meet."""
+    """Return runs that are `reliable` and must not be: wrong ones, and all those of the mode that no sampler can find."""
     return [row for row in rows if row.get("verdict") == "reliable" and (not right(row) or row["problem"] == NEVER_MET)]
 
 
@@ -165,10 +165,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", choices=tuple(CLOSED_FORMS), default=tuple(CLOSED_FORMS))
     parser.add_argument("--seeds", type=int, default=10, help="runs of each problem")
-    parser.add_argument("--npool", type=int, default=1, help="processes, a run each")
-    parser.add_argument("--effective", type=int, default=5000, help="effective draws asked for")
+    parser.add_argument("--npool", type=int, default=1, help="number of processes, with one run each")
+    parser.add_argument("--effective", type=int, default=5000, help="number of effective draws to reach")
     parser.add_argument("--network", default="none")
-    parser.add_argument("--referee", choices=("dynesty",), help="run this one too, once a problem")
+    parser.add_argument("--referee", choices=("dynesty",), help="also run this sampler, once for each problem")
     parser.add_argument("--nlive", type=int, default=1000, help="live points of the referee")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/closed_forms"))
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Waveforms of a dask cluster against those of one process: the same bytes, though a worker be killed.
+"""Compare waveforms from a dask cluster with those from one process: every byte is the same, even if a worker is killed.
 
     python examples/studies/cluster.py --waveforms 20000
 
-Five-parameter problem; a cluster of two processes is started here, and one of them killed in the middle of the second round.
+It uses the five-parameter problem. A cluster of two processes is started, and one of them is killed in the second round.
 """
 
 from __future__ import annotations

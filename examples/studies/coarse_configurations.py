@@ -1,12 +1,12 @@
-"""Runs with coarse waves beside the same runs without: likelihoods, priors, detectors and source models as people have them.
+"""Compare runs with coarse waves and the same runs without, for many likelihoods, priors, detectors and source models.
 
     python examples/studies/coarse_configurations.py --outdir outdir/coarse_configurations
     python examples/studies/coarse_configurations.py --only three_detectors notches --list
 
-Each configuration is run twice with the same seed, as usual and with ``coarse=False``. One line of each is printed: ln Z of
-both, their difference over its error, verdicts, effective draws, evaluations of the likelihood, the efficiency of the coarse
-likelihood, CPU seconds of both, and what the log says of coarse waves. A configuration that raises is printed with its error.
-The command fails where one raises, or where ln Z differs by more than four errors.
+Each configuration is run twice with the same seed, with the defaults and with ``coarse=False``. A line for each has ln Z of
+both runs, the difference over its error, verdicts, effective draws, evaluations of the likelihood, the efficiency of the coarse
+likelihood, CPU seconds, and what the log says about coarse waves. If a configuration raises an error, the error is printed. The
+command fails if one raises an error, or if ln Z differs by more than four errors.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEADER = (
 
 
 class Said(logging.Handler):
-    """Keeps what the log says of coarse waves."""
+    """Collector of lines of the log about coarse waves."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Said(logging.Handler):
 
 
 def run(setting: Setting, outdir: Path, name: str, effective: int, **options: Any) -> dict[str, Any]:
-    """One run of Bilby's ``run_sampler``, in figures; with its error where it raises."""
+    """Run Bilby's ``run_sampler`` once, and return figures; or the error if there is one."""
     said = Said()
     logger = logging.getLogger("bilby")
     logger.addHandler(said)
@@ -90,7 +90,7 @@ def run(setting: Setting, outdir: Path, name: str, effective: int, **options: An
 
 
 def z_of(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """Difference of ln Z over its error; not a number where one run has none."""
+    """Return the difference of ln Z over its error; NaN if one run has no error."""
     if "log_evidence" not in one or "log_evidence" not in other:
         return float("nan")
     return float((one["log_evidence"] - other["log_evidence"]) / np.hypot(one["error_of_it"], other["error_of_it"]))
@@ -118,9 +118,9 @@ def line(name: str, one: dict[str, Any], other: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=tuple(CONFIGURATIONS), default=tuple(CONFIGURATIONS))
-    parser.add_argument("--effective", type=int, default=300, help="effective draws asked for")
+    parser.add_argument("--effective", type=int, default=300, help="number of effective draws to reach")
     parser.add_argument("--alone", action="store_true", help="leave out the runs with coarse=False")
-    parser.add_argument("--list", action="store_true", help="print the names and leave")
+    parser.add_argument("--list", action="store_true", help="print the names of the configurations, and run nothing")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/coarse_configurations"))
     arguments = parser.parse_args()
     if arguments.list:

@@ -45,7 +45,7 @@ def relative_binning(interferometers: Any, generator: Any, priors: Any, truth: A
 
 
 class Tempered(GravitationalWaveTransient):
-    """Inner products of which a tenth is missing."""
+    """Likelihood whose inner products are too small by a tenth."""
 
     def calculate_snrs(
         self, waveform_polarizations: Any, interferometer: Any, return_array: bool = True, parameters: Any = None
@@ -84,7 +84,7 @@ def inspiral(
     phase: float,
     **kwargs: Any,
 ) -> Any:
-    """Newtonian, a function of each frequency alone."""
+    """Newtonian waveform, in which every frequency is independent of the others."""
     f = np.where(frequency_array > 20, frequency_array, np.inf)
     mass = chirp_mass * 4.925e-6
     h = (
@@ -125,14 +125,14 @@ def of_the_time(frequency_array: np.ndarray, geocent_time: float, **kwargs: Any)
 
 @of_black_holes("deviation")
 def deviating(frequency_array: np.ndarray, deviation: float, **kwargs: Any) -> Any:
-    """With a phase that general relativity does not have."""
+    """Waveform with a phase that general relativity does not have."""
     wave = bilby.gw.source.lal_binary_black_hole(frequency_array, **kwargs)
     f = np.maximum(frequency_array, 20.0)
     return {key: series * np.exp(1j * deviation * (f / 50) ** (-1)) for key, series in wave.items()}
 
 
 class Kept(bilby.gw.WaveformGenerator):
-    """Keeps the last wave, and fills in a parameter."""
+    """Waveform generator that adds a parameter to those it is called with."""
 
     def frequency_domain_strain(self, parameters: dict[str, float]) -> Any:
         return super().frequency_domain_strain({**parameters, "made": 1.0})
@@ -156,7 +156,7 @@ FIXED_SKY = {"ra": DeltaFunction(1.9, "ra"), "dec": DeltaFunction(-1.2, "dec")}
 
 
 def frame(interferometers: Any, generator: Any, priors: Any, truth: Any, **more: Any) -> Any:
-    """Sky and time of the detectors' frame."""
+    """Set priors of sky position and time in the detectors' frame."""
     priors.pop("ra"), priors.pop("dec"), priors.pop("geocent_time")
     priors["zenith"], priors["azimuth"] = Sine(name="zenith"), Uniform(0, 2 * np.pi, "azimuth")
     priors["H1_time"] = Uniform(truth["geocent_time"] - 0.1, truth["geocent_time"] + 0.1, "H1_time")

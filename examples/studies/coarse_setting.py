@@ -1,4 +1,4 @@
-"""One setting of the study of coarse waves (coarse_configurations.py): a signal in noise, and how it is looked for."""
+"""Settings of the study of coarse waves (coarse_configurations.py): a signal in noise, its likelihood and priors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def plain(
 
 @dataclass(frozen=True)
 class Setting:
-    """A signal in noise, and how it is looked for."""
+    """A signal in noise, with the likelihood and the priors for its analysis."""
 
     approximant: str = "IMRPhenomXAS"
     detectors: tuple[str, ...] = ("H1", "L1")
@@ -70,7 +70,7 @@ class Setting:
     seed: int = 1
 
     def made(self) -> tuple[Any, PriorDict]:
-        """Likelihood and priors."""
+        """Make likelihood and priors."""
         bilby.core.utils.random.seed(self.seed)
         interferometers = InterferometerList(list(self.detectors))
         for one in interferometers:

@@ -1,15 +1,16 @@
-"""A prior with constraints that cut into the likelihood: what its evidence is, in closed form, by flowpe and by dynesty.
+"""Compare evidences of flowpe and dynesty with a closed form, for a prior whose constraints cut into the likelihood.
 
     python examples/studies/constrained_prior.py --seeds 5 --referee dynesty
 
-Two parameters, uniform in a square, under a > b and 400 < a b < 600, which leave 8% of it. The evidence is that of the prior
-normalised over this share. In Bilby (2.8) the same holds for dynesty: its live points are drawn until they satisfy the
-constraints, so that the prior volume it starts from is what is left, and later points outside get no likelihood. A sampler that
-spreads its points over the whole square and gives those outside no weight finds the log of the share less, 2.53 here. Bilby's
-own normalisation, a rounded Monte Carlo figure in PriorDict.ln_prob, enters the tabulated log priors only.
+Two parameters are uniform in a square, with the constraints a > b and 400 < a b < 600, which leave 8% of the square. The
+evidence refers to the prior that is normalised over this region. This also holds for dynesty in Bilby (2.8): live points are
+drawn until they satisfy the constraints, so that the prior volume at the start is that of the region, and later points outside
+of it have no likelihood. For a sampler that covers the whole square and gives points outside no weight, ln Z is lower by the
+logarithm of the fraction, 2.53 here. Bilby's own normalisation, a rounded Monte Carlo figure in PriorDict.ln_prob, only
+affects the log priors in the table of samples.
 
-The same constraints twice: over a black box, and over a likelihood that data can be simulated from, for which a network is
-trained with the first seed.
+The constraints are tried with a black box, and with a likelihood that can simulate data, for which a network is trained with
+the first seed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PROBLEMS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", choices=tuple(PROBLEMS), default=tuple(PROBLEMS))
-    parser.add_argument("--steps", type=int, default=300, help="training steps, where there is a network")
+    parser.add_argument("--steps", type=int, default=300, help="training steps of the network")
     add_arguments(parser, "outdir/constrained_prior")
     arguments = parser.parse_args()
     share = share_left()

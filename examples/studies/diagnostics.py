@@ -1,16 +1,16 @@
-"""Posteriors that are wrong on purpose: does each diagnostic fail when it must?
+"""Test whether each diagnostic fails for posteriors that are wrong on purpose.
 
     python examples/studies/diagnostics.py green2020-5d-maf --events 300 --closely 10 --outdir outdir/diagnostics
 
-Exact posteriors of five-parameter events (equal-weight rows of weighted draws) are spoilt in one way each, and looked at by
+Exact posteriors of five-parameter events (equal-weight rows of weighted draws) are spoilt in one way each. They are tested by
 
-- the p-p plot: least Kolmogorov-Smirnov p-value of a parameter, times their number, over ``--events`` events;
-- the joint tests of ``flowpe coverage``: ranks of the truth's posterior density, and of its distance from one of the draws;
+- the p-p plot: the smallest Kolmogorov-Smirnov p-value of a parameter, times their number, over ``--events`` events;
+- the joint tests of ``flowpe coverage``: ranks of the posterior density at the true values, and of their distance from a draw;
 - Jensen-Shannon divergences of marginals, and the nearest-neighbour divergence of the joint posterior, event by event, over
-  ``--closely`` events: the share of them in which one is beyond what chance gives in 1 of 100 cases.
+  ``--closely`` events: the fraction of events in which one of them is larger than chance gives in 1 of 100 cases.
 
-The first three are then made of the network itself (its base moved, widened, narrowed), and weighed as a user's run would: the
-p-p plot and the joint tests have to pass again. Events are written as they come and not done again.
+The network itself is then spoilt in three ways (its base is moved, widened or narrowed), and its draws are weighed as in a run:
+the p-p plot and the joint tests have to pass again. Finished events are stored, and not computed again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Spoil = Callable[[Parameters, np.random.Generator], Parameters]
 
 
 def about_the_middle(scale: float, shift: float = 0.0) -> Spoil:
-    """All parameters scaled about their means and moved by a share of their widths; the phase about each of its modes."""
+    """Scale all parameters about their means and move them by a fraction of their widths; the phase about each of its modes."""
 
     def spoil(rows: Parameters, rng: np.random.Generator) -> Parameters:
         spoilt = {}
@@ -70,24 +70,24 @@ def about_the_middle(scale: float, shift: float = 0.0) -> Spoil:
 
 
 def modes(phase: np.ndarray) -> tuple[float, np.ndarray]:
-    """One of the two modes, and how far every row is from the nearer one."""
+    """Return one of the two modes, and the distance of every row from the nearer one."""
     mode = 0.5 * float(np.angle(np.mean(np.exp(2j * phase))))
     return mode, 0.5 * np.angle(np.exp(2j * (phase - mode)))
 
 
 def swapped(rows: Parameters, rng: np.random.Generator) -> Parameters:
-    """The two masses, one for the other."""
+    """Swap the two masses."""
     return {**rows, "mass_1": rows["mass_2"], "mass_2": rows["mass_1"]}
 
 
 def one_mode(rows: Parameters, rng: np.random.Generator) -> Parameters:
-    """Of the two modes of the phase one."""
+    """Keep only one of the two modes of the phase."""
     mode, away = modes(rows["phase"])
     return {**rows, "phase": (mode + away) % PERIOD}
 
 
 def wrong_joint(rows: Parameters, rng: np.random.Generator) -> Parameters:
-    """Every column dealt out anew: marginals as they were, no correlation."""
+    """Shuffle every column separately: the marginals stay as they are, all correlations are lost."""
     return {key: rng.permutation(column) for key, column in rows.items()}
 
 
@@ -103,7 +103,7 @@ SPOILT: dict[str, Spoil] = {
 
 
 class Shifted(Normal):
-    """A normal base of equal width, moved."""
+    """A normal base density that is moved, with the same width."""
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         return super().draw(size, rng) + 0.3
@@ -120,7 +120,7 @@ NETWORKS: dict[str, Callable[[int], Normal]] = {
 
 
 class Look:
-    """Task: ranks of the truth in every spoilt posterior of one event; picklable."""
+    """Picklable task: ranks of the true values in every spoilt posterior of one event."""
 
     def __init__(self, model: TrainedPosterior, closely: int) -> None:
         self.model, self.closely = model, closely
@@ -205,7 +205,7 @@ class Density:
 
 
 def divergent(rows: Parameters, other: Parameters, keys: tuple[str, ...], rng: np.random.Generator) -> dict[str, bool]:
-    """Whether marginals, and the joint posterior, are beyond what chance gives in 1 of 100 cases."""
+    """Whether divergences of marginals, and of the joint posterior, are larger than chance gives in 1 of 100 cases."""
     marginals = compare_marginals(rows, other, keys, rng, n_repeats=500)
     joint = two_way_kl(rows, other, keys, rng, periodic={"phase": PERIOD}, n_null=500)
     return {
@@ -215,7 +215,7 @@ def divergent(rows: Parameters, other: Parameters, keys: tuple[str, ...], rng: n
 
 
 def show(events: list[dict[str, Any]]) -> None:
-    """The table."""
+    """Print the table."""
     print(f"{'':<30}{'p-p':>10}{JOINT[0]:>20}{JOINT[1]:>12}{'JSD':>8}{'KL':>8}   caught by")
     for name in (*SPOILT, *NETWORKS):
         p_values = uniformity(
@@ -238,7 +238,7 @@ def show(events: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Do what is left, print the table."""
+    """Analyse the remaining events, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="green2020-5d-maf")
     parser.add_argument("--events", type=int, default=300)

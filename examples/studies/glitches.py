@@ -1,4 +1,4 @@
-"""Sine-Gaussian bursts, for examples of data that are not what they should be."""
+"""Add sine-Gaussian bursts to data, for examples in which the noise is not what the likelihood assumes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SNR = 20.0
 
 
 def burst(interferometer: Any, merger: float, rng: np.random.Generator) -> np.ndarray:
-    """A sine-Gaussian of signal-to-noise ratio 20 somewhere on a signal.
+    """Return a sine-Gaussian of signal-to-noise ratio 20 that overlaps with a signal.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""The experiments that the paper reports in passing, as rows of one table: same problem, as many steps, one choice changed.
+"""Repeat experiments that the paper mentions briefly: the same problem and number of steps, one choice changed in each row.
 
     python examples/studies/green2020_ablations.py --steps 3000 --outdir outdir/ablations
     python examples/studies/green2020_ablations.py --rows base series --steps 3000 --outdir outdir/ablations
 
-Every row is trained from nothing for as many steps of 1024 pairs, all parameters in the network and the phase over its whole
-turn, and scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was
-stopped goes on.
+Each network is trained from random weights, for the same number of steps of 1024 pairs. It learns all parameters, the phase
+over its full range, and its loss is measured on one validation set, in the paper's units. Models are stored and not trained
+again; a training that was stopped continues.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ def trained(name: str, steps: int, npool: int, outdir: Path) -> TrainedPosterior
 
 
 def main() -> None:
-    """Train what is not there yet, score all, print the table."""
+    """Train all models that are missing, measure their losses, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
-    parser.add_argument("--steps", type=int, default=3000, help="steps of training a row")
-    parser.add_argument("--validation", type=int, default=100_000, help="rows of the validation set")
-    parser.add_argument("--seed", type=int, default=1, help="of the validation set")
+    parser.add_argument("--steps", type=int, default=3000, help="training steps for each row")
+    parser.add_argument("--validation", type=int, default=100_000, help="number of simulations in the validation set")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the validation set")
     parser.add_argument("--npool", type=int, default=1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/ablations"))
     arguments = parser.parse_args()

@@ -1,13 +1,14 @@
-"""Signal-to-noise ratios of the problems of Green, Simpson and Gair (2020), and figures 1 and 2 of the paper.
+"""Compute signal-to-noise ratios of the problems of Green, Simpson and Gair (2020), and draw figures 1 and 2 of the paper.
 
     python examples/studies/green2020_figures.py --outdir figures --npool 2
     python examples/studies/green2020_figures.py --outdir figures --npool 2 --explain
 
 Only masses and spins need a waveform: the optimal SNR scales as 1/distance, and for the plus polarisation of a pure
-(2, 2) mode as (1 + cos^2 theta_jn) / 2 (checked here, on every run, against the likelihood's own detector response).
-Medians and means come from ``--draws`` quasi-random draws, one waveform each; the range from sets of ``--range-draws``
-draws, in which those waveforms are used again with new distances and inclinations. ``--explain`` measures, on the same
-signals, what each choice the paper leaves open (noise curve, lowest frequency, length of the segment) does to the SNR.
+(2, 2) mode as (1 + cos^2 theta_jn) / 2 (every run tests this with the likelihood's own detector response).
+Medians and means come from ``--draws`` quasi-random draws, with one waveform each. The ranges come from sets of
+``--range-draws`` draws, which use these waveforms again with new distances and inclinations. ``--explain`` measures, on the
+same signals, how the SNR depends on choices that the paper does not state (noise curve, lowest frequency, length of the
+segment).
 """
 
 from __future__ import annotations
@@ -77,12 +78,14 @@ def main(arguments: list[str] | None = None) -> None:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outdir", type=Path, default=Path("figures"), help="folder for the PNG files")
-    parser.add_argument("--draws", type=int, default=100_000, help="draws, one waveform each")
-    parser.add_argument("--range-draws", type=int, default=1_000_000, help="draws in a set for the range")
-    parser.add_argument("--npool", type=int, default=1, help="processes")
+    parser.add_argument("--draws", type=int, default=100_000, help="number of draws, with one waveform each")
+    parser.add_argument("--range-draws", type=int, default=1_000_000, help="number of draws in each set for the range")
+    parser.add_argument("--npool", type=int, default=1, help="number of processes")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--explain", action="store_true", help="print where the difference from the paper comes from")
-    parser.add_argument("--explain-draws", type=int, default=2000, help="draws for --explain")
+    parser.add_argument(
+        "--explain", action="store_true", help="print how choices that the paper does not state change the SNR"
+    )
+    parser.add_argument("--explain-draws", type=int, default=2000, help="number of draws for --explain")
     args = parser.parse_args(arguments)
     if args.draws < CHECKED or min(args.range_draws, args.explain_draws, args.npool) < 1:
         parser.error(f"--draws must be at least {CHECKED}, --range-draws, --explain-draws and --npool at least 1")
@@ -140,7 +143,7 @@ def bilby_psd(frequencies: np.ndarray) -> np.ndarray:
 
 
 def signal_to_noise(parameters: int, args: argparse.Namespace, pool: multiprocessing.pool.Pool) -> dict:
-    """SNRs of draws from the prior (``"draws"``) and the extremes of far more draws (``"range"``)."""
+    """Return SNRs of draws from the prior (``"draws"``) and the extremes of far more draws (``"range"``)."""
     likelihood, priors = green2020(parameters, seed=args.seed)
     draws = quasi_random(priors, args.draws, args.seed)
     intrinsic = np.stack([draws[key] for key in INTRINSIC], axis=1)
@@ -257,7 +260,7 @@ VARIANTS: dict[str, tuple[str, float, str, float]] = {
 
 
 def explain(medians: dict[int, float], args: argparse.Namespace, pool: multiprocessing.pool.Pool) -> None:
-    """Print what each candidate does to the SNR of the same signals."""
+    """Print how each candidate changes the SNR of the same signals."""
     print(f"Ratio of the SNR to that of the problem here, median over {args.explain_draws} signals (1% and 99%")
     print(f"quantiles), and the median SNR that follows. Paper: {PAPER[5]['median']} and {PAPER[8]['median']}.\n")
     columns = {}

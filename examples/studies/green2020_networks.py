@@ -1,11 +1,11 @@
-"""The paper's networks side by side: losses on one fixed validation set, and whether both modes of the phase are found.
+"""Compare the paper's networks: their losses on one fixed validation set, and whether they find both modes of the phase.
 
     python examples/studies/green2020_networks.py green2020-5d-{gaussian,cvae,maf,cvae+}-joint --rows 100000 --injections 200
 
-Losses are in the paper's units (table III): parameters of zero mean and unit variance over the prior. The validation set is
-the same for every model and unknown to all of them. The phase has two modes half a turn apart, exactly alike; where a network
-has the whole turn, its raw draws are counted in the two half circles around them, over fresh injections. Where the modes are
-is known from weighted draws of ``--exact``.
+Losses are in the paper's units (table III): parameters have zero mean and unit variance over the prior. The validation set is
+the same for every model, and none of them has seen it. The phase has two equal modes, half a turn apart. If a network learns
+the phase over its full range, its raw draws are counted in the two half circles around the modes, over new injections. The
+positions of the modes come from weighted draws of ``--exact``.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ PLATEAU = -5.0
 
 
 def off_plateau(history: dict[str, Any]) -> str:
-    """From which step on a training was below the loss at which networks rest that have not found out about the phase."""
+    """Return the first step with a loss below the plateau of networks that have not learnt the phase yet."""
     steps = zip(history["step"], history["validation_loss_paper"], strict=True)
     return f"below {PLATEAU} from step {next((step for step, loss in steps if loss < PLATEAU), 'none')} on"
 
 
 def has_whole_turn(model: TrainedPosterior) -> bool:
-    """Whether the phase is in the network, over its whole turn."""
+    """Whether the network learns the phase over its full range."""
     return "phase" in model.coordinates.keys and not model.coordinates.fold_phase
 
 
 def mode_of_phase(exact: BoundPosterior, event, transform: PriorTransform, draws: int, seed: int) -> float:
-    """One of the two modes of the exact posterior, in radians; the other one is half a turn away."""
+    """Return a mode of the phase in the exact posterior, in radians; the other mode is half a turn away."""
     target = Target(as_it_stands(problem_of(event, transform)), True, exact.conditional, 1)
     weighted = target.draw(exact.mixture(), draws, np.random.default_rng(seed))
     weights = np.exp(weighted.log_weights - weighted.log_weights.max())
@@ -55,7 +55,7 @@ def mode_of_phase(exact: BoundPosterior, event, transform: PriorTransform, draws
 def half_circles(
     models: dict[str, TrainedPosterior], exact: TrainedPosterior, injections: int, draws: int, seed: int
 ) -> dict[str, list[float]]:
-    """Share of each model's raw draws in the half circle around one of the modes, over fresh injections."""
+    """Return the fraction of each model's raw draws in the half circle around one of the modes, over new injections."""
     likelihood, priors = green2020(parameters=5, seed=0)
     transform = PriorTransform(priors)
     shares: dict[str, list[float]] = {name: [] for name in models}
@@ -72,13 +72,17 @@ def half_circles(
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", help="names or folders")
+    parser.add_argument("models", nargs="+", help="names or folders of models")
     parser.add_argument(
-        "--exact", default="green2020-5d-maf", help="model whose weighted draws are the exact posterior"
+        "--exact", default="green2020-5d-maf", help="model whose weighted draws serve as the exact posterior"
     )
-    parser.add_argument("--rows", type=int, default=100_000, help="of the validation set; 0: no losses")
-    parser.add_argument("--injections", type=int, default=200, help="events for the phase; 0: none")
-    parser.add_argument("--draws", type=int, default=10_000, help="raw draws an event")
+    parser.add_argument(
+        "--rows", type=int, default=100_000, help="number of simulations in the validation set (0: no losses)"
+    )
+    parser.add_argument(
+        "--injections", type=int, default=200, help="number of events for the modes of the phase (0: none)"
+    )
+    parser.add_argument("--draws", type=int, default=10_000, help="number of raw draws for each event")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--npool", type=int, default=1)
     arguments = parser.parse_args()

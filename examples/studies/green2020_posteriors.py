@@ -1,17 +1,18 @@
-"""Figures 3 and 6 of the paper: posteriors of single events by its networks, emcee beside them.
+"""Draw figures 3 and 6 of the paper: posteriors of single events by its networks, compared with emcee.
 
     python examples/studies/green2020_posteriors.py --figure 3 --outdir outdir/figure3
     python examples/studies/green2020_posteriors.py --figure 6 --outdir outdir/figure6
 
-Figure 3: raw draws of CVAE, MAF and CVAE+ for one five-parameter event, all parameters and the whole turn of the phase in the
-networks; emcee; and the divergence between CVAE+, raw and weighted, and emcee by nearest neighbours (equations 23 and 24),
-both ways, beside what chance alone would give. Figure 6: the weighted posterior of an eight-parameter event, its chirp mass,
-mass ratio and effective spin, and the phase beside emcee's. emcee samples Bilby's likelihood marginalised over the phase, for
-its walkers do not cross from one mode of the phase to the other, and gets the phase back from Bilby. They start at the
-likeliest of many draws from the prior: from the first draws that come, some never leave a minor mode of the arrival time. With
-eight parameters the likelihood is marginalised over the distance, too, and the inclination sampled on [0, pi / 2] and reflected
-by a fair coin, which changes nothing of a plus polarisation alone. Its runs are resumed where they were stopped, and used
-again.
+Figure 3 has raw draws of CVAE, MAF and CVAE+ for one five-parameter event, with networks of all parameters and the full range
+of the phase, and draws of emcee. The divergence between CVAE+, raw and weighted, and emcee is estimated from nearest neighbours
+(equations 23 and 24), both ways, together with the values that chance alone gives. Figure 6 has the weighted posterior of an
+eight-parameter event: chirp mass, mass ratio, effective spin and phase, compared with emcee.
+
+emcee samples Bilby's likelihood marginalised over the phase, because its walkers do not move between the modes of the phase;
+Bilby then draws the phase. Walkers start at the most likely of many draws from the prior; from the first draws, some would
+never leave a minor mode of the arrival time. With eight parameters, the likelihood is also marginalised over the distance. The
+inclination is sampled on [0, pi / 2] and reflected at random, which is exact for a plus polarisation alone. Runs of emcee
+continue where they were stopped, and finished ones are not run again.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ LEAST_TIMES = 20  # autocorrelation times that chains have to be long
 
 
 def starts(likelihood: GravitationalWaveTransient, priors: PriorDict, walkers: int) -> pd.DataFrame:
-    """Where walkers begin: the likeliest of many draws from the prior."""
+    """Return starting points of the walkers: the most likely of many draws from the prior."""
     draws = pd.DataFrame(priors.sample(STARTS * walkers))
     ln_l = [likelihood.log_likelihood_ratio(dict(row)) for row in draws.to_dict("records")]
     return draws.iloc[np.argsort(ln_l)[-walkers:]]
@@ -62,7 +63,7 @@ def starts(likelihood: GravitationalWaveTransient, priors: PriorDict, walkers: i
 def run_emcee(
     likelihood: GravitationalWaveTransient, priors: Any, keys: tuple[str, ...], arguments: argparse.Namespace
 ) -> dict[str, np.ndarray]:
-    """Independent rows by Bilby's emcee: of every walker one an autocorrelation time, none twice."""
+    """Return independent rows from Bilby's emcee: one of each walker for each autocorrelation time, without duplicates."""
     reduced = priors.copy()
     # Between the two modes of the inclination, and along its degeneracy with the distance, walkers hardly move.
     if tilted := "theta_jn" in keys:
@@ -107,7 +108,7 @@ def run_emcee(
 
 
 def weighted(likelihood: Any, priors: Any, model: str, arguments: argparse.Namespace) -> Result:
-    """What a user gets."""
+    """Return the weighted posterior of a run, as a user gets it."""
     return bilby.run_sampler(
         likelihood,
         priors,
@@ -202,7 +203,7 @@ def figure_6(arguments: argparse.Namespace) -> None:
 
 
 def combine(corner: Path, inset: Path, phases: dict[str, np.ndarray], path: Path) -> None:
-    """The corner plot, in its empty half the derived parameters and the phase."""
+    """Draw a corner plot, with derived parameters and the phase in its empty half."""
     picture = plt.imread(corner)
     figure = plt.figure(figsize=(14, 14 * picture.shape[0] / picture.shape[1]))
     for place, image in (((0, 0, 1, 1), picture), ((0.56, 0.56, 0.36, 0.36), plt.imread(inset))):
@@ -223,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", type=int, choices=(3, 6), required=True)
     parser.add_argument("--models", default="green2020-5d-{}-joint", help="names or folders of the models of figure 3")
-    parser.add_argument("--large-model", default="green2020-8d-cvae+", help="that of figure 6")
+    parser.add_argument("--large-model", default="green2020-8d-cvae+", help="name or folder of the model of figure 6")
     parser.add_argument("--seed", type=int, default=3, help="seed of the signal and of the noise")
     parser.add_argument("--walkers", type=int, default=200)
     parser.add_argument("--steps", type=int, default=10_000)

@@ -1,17 +1,17 @@
-"""GW150914 in one detector or two: from measured strain to posterior and evidence.
+"""Analyse GW150914 in one detector or two: from measured strain to posterior and evidence.
 
     python examples/studies/gw150914.py --data-dir DIR --detectors H1
     python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --referee dynesty
     python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --network none
     python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --calibration 0.05 0.05
 
-DIR holds the 32 s strain files of the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
-on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir`` the public strain is fetched through gwpy and the
+DIR has the strain files of 32 s from the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
+on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir``, the public strain is fetched through gwpy and the
 noise curve is estimated from it.
 
-Four seconds around the trigger, 20 to 1024 Hz, IMRPhenomPv2 with aligned spins. One detector cannot tell where the source is,
-so sky position and polarisation angle are then fixed, to ra 1.375, dec -1.2108 and psi 2.659 (all in radians); with two
-detectors they are searched.
+The data are four seconds around the trigger from 20 to 1024 Hz, the waveform is IMRPhenomPv2 with aligned spins. One detector
+cannot tell where the source is; sky position and polarisation angle are then fixed, to ra 1.375, dec -1.2108 and psi 2.659 (all
+in radians). With two detectors they are sampled.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn
 
 
 def interferometer(detector: str, folder: Path | None) -> bilby.gw.detector.Interferometer:
-    """One interferometer with four seconds of data and the noise curve that lies beside them, or one from the strain before."""
+    """Return an interferometer with four seconds of data and a noise curve from its file, or from the strain before."""
     from bilby_flowpe.observed import OFF_SOURCE, interferometer, noise_curve, read_strain
 
     strain = read_strain(detector, START - OFF_SOURCE, START + DURATION + 1, folder)
@@ -49,7 +49,7 @@ def interferometer(detector: str, folder: Path | None) -> bilby.gw.detector.Inte
 def problem(
     detectors: list[str], folder: Path | None
 ) -> tuple[bilby.gw.GravitationalWaveTransient, bilby.core.prior.PriorDict]:
-    """Likelihood and priors."""
+    """Return likelihood and priors."""
     from bilby.core.prior import Cosine, PowerLaw, Sine, Uniform
 
     generator = bilby.gw.WaveformGenerator(
@@ -90,7 +90,7 @@ def problem(
 def with_calibration(
     likelihood: bilby.gw.GravitationalWaveTransient, priors: bilby.core.prior.PriorDict, amplitude: float, phase: float
 ) -> None:
-    """Allow for errors of the calibration: splines in the logarithm of the frequency, of so much amplitude and phase (rad)."""
+    """Add calibration errors: splines in the logarithm of the frequency, with these widths of amplitude and phase (rad)."""
     band = MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY
     for interferometer in likelihood.interferometers:
         name = interferometer.name
@@ -107,9 +107,9 @@ def with_calibration(
 
 
 def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
-    """The dynesty run: distance and, where it has a closed form, phase integrated out, 500 live points, else Bilby's defaults.
+    """Run dynesty with distance and, if it has a closed form, phase integrated out, 500 live points, else Bilby's defaults.
 
-    The sky is sampled as the detectors see it, where the whole of it is searched. A run resumes where it stopped.
+    With two detectors, the sky position is sampled in their frame. A run continues where it was stopped.
     """
     from bilby_flowpe.errors import SimulationError
     from bilby_flowpe.kinds import problem_of
@@ -128,25 +128,29 @@ def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.c
 
 
 def main() -> None:
-    """Run, print, draw."""
+    """Run the sampler, print the result, draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--detectors", nargs="+", default=["H1"], choices=("H1", "L1"))
-    parser.add_argument("--network", default="maf", help="'none' to train nothing, and refine from the prior")
+    parser.add_argument(
+        "--network",
+        default="maf",
+        help="family of the network, or 'none' to train nothing and refine a proposal from the prior",
+    )
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=150_000)
     parser.add_argument("--hidden", type=int, default=256, help="width of the network's hidden layers")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--effective", type=int, default=5000, help="effective samples to aim at")
+    parser.add_argument("--effective", type=int, default=5000, help="number of effective samples to reach")
     parser.add_argument(
         "--calibration",
         nargs=2,
         type=float,
         metavar=("AMPLITUDE", "PHASE"),
-        help="standard deviations of its errors, relative and in rad; 0: none",
+        help="standard deviations of the calibration errors, of the relative amplitude and of the phase in rad (0: none)",
     )
     parser.add_argument("--referee", choices=("dynesty",))
-    parser.add_argument("--cache", help="folder of the models trained on demand")
+    parser.add_argument("--cache", help="folder for models that are trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/gw150914"))
     arguments = parser.parse_args()

@@ -1,12 +1,13 @@
-"""How good the network for GW150914 is over its whole prior, and what becomes of data that are not what they should be.
+"""Measure the network for GW150914 over its whole prior, and with data that are not what the likelihood assumes.
 
     python examples/studies/gw150914_checks.py --data-dir DIR --model MODEL --injections 100 --spoilt 5
 
-Injections into Gaussian noise of the event's own noise curves, drawn from the prior: efficiencies before refinement, verdicts
-before and after, ranks of the true parameters (p-p plot, weighted draws). Then injections that are spoilt: a sine-Gaussian of
-signal-to-noise ratio 20 on the signal in one detector, noise of four times the power that the likelihood assumes in one
-detector, and the data of the two detectors swapped. Events are kept in ``--outdir`` as they come, by the name of the model, and
-not done again: other data want another folder.
+First, signals are drawn from the prior and injected into Gaussian noise with the event's own noise curves. The script measures
+efficiencies before the refinement, verdicts before and after, and ranks of the true parameters (p-p plot of weighted draws).
+Then injections are spoilt in three ways: a sine-Gaussian of signal-to-noise ratio 20 is added to the signal in one detector;
+the noise in one detector has four times the power that the likelihood assumes; the data of the two detectors are swapped.
+Finished events are stored in ``--outdir`` under the name of the model, and not computed again: use another folder for other
+data.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ Spoil = Callable[[Any, dict[str, float], np.random.Generator], None]
 
 @dataclass
 class Event:
-    """What became of one event."""
+    """Results of one event."""
 
     snr: float
     efficiency: float
@@ -54,14 +55,14 @@ class Event:
 
 
 def glitch(event: Any, truth: dict[str, float], rng: np.random.Generator) -> None:
-    """A burst of signal-to-noise ratio 20 on the signal in one detector."""
+    """Add a burst of signal-to-noise ratio 20 to the signal in one detector."""
     index = int(rng.integers(len(event.interferometers)))
     detector = event.interferometers[index]
     put_data(event, index, detector.frequency_domain_strain + burst(detector, truth["geocent_time"], rng))
 
 
 def wrong_curve(event: Any, truth: dict[str, float], rng: np.random.Generator) -> None:
-    """Noise of four times the power that the likelihood assumes, in one detector."""
+    """Make the noise in one detector four times as powerful as the likelihood assumes."""
     detector = event.interferometers[int(rng.integers(len(event.interferometers)))]
     curve = detector.power_spectral_density_array
     noisy = np.where(detector.frequency_mask, rng.standard_normal(len(curve)) + 1j * rng.standard_normal(len(curve)), 0)
@@ -71,7 +72,7 @@ def wrong_curve(event: Any, truth: dict[str, float], rng: np.random.Generator) -
 
 
 def swapped(event: Any, truth: dict[str, float], rng: np.random.Generator) -> None:
-    """The data of each detector as the other's."""
+    """Swap the data of the two detectors."""
     first, second = (detector.frequency_domain_strain.copy() for detector in event.interferometers)
     put_data(event, 0, second)
     put_data(event, 1, first)
@@ -86,7 +87,7 @@ SPOILT: dict[str, Spoil] = {
 
 @dataclass
 class Analyse:
-    """Task: one event; picklable."""
+    """Picklable task: the analysis of one event."""
 
     likelihood: Any
     priors: Any
@@ -141,13 +142,13 @@ def grades(events: list[Event], which: str) -> str:
 
 
 def main() -> None:
-    """Print and draw."""
+    """Analyse the events, print the figures, draw the p-p plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--model", required=True, help="folder of the model that examples/studies/gw150914.py trained")
     parser.add_argument("--detectors", nargs="+", default=["H1", "L1"], choices=("H1", "L1"))
     parser.add_argument("--injections", type=int, default=100)
-    parser.add_argument("--spoilt", type=int, default=5, help="events of each kind")
+    parser.add_argument("--spoilt", type=int, default=5, help="number of events for each way of spoiling")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/gw150914_checks"))
     arguments = parser.parse_args()

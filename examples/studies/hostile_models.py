@@ -1,12 +1,12 @@
-"""Model folders that are damaged, mixed up or made to do harm: a typed error each time, and nothing run that is in them.
+"""Load model folders that are damaged, mixed up or malicious: each must end in a typed error, and no code of theirs may run.
 
     python examples/studies/hostile_models.py green2020-5d-maf
 
-Every entry of the description is left out, given another type and given absurd values, with the digests as they were and with
-digests made for the change; the tensors are cut short, changed by a bit, left out, renamed, of other shapes, no numbers, and
-pickles under their name. Each folder is then loaded, shown, bound to a problem and drawn from. Printed is what happened, by
-kind; the command fails if anything but an error of this package's came up, a call took longer than its time, or a file was left
-behind.
+Every entry of the description is left out, changed to another type, or set to absurd values, with the old digests and with
+digests computed for the change. The tensors are cut short, changed by a bit, left out, renamed, of other shapes or NaN, or
+replaced by a pickle with the same name. Each folder is then loaded, shown, bound to a problem and drawn from. The script prints
+what happened for each kind of change. It fails if there is any error that is not one of this package, if a call takes longer
+than its time limit, or if a file is left behind.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Change = Callable[[Path], None]
 
 
 class Trap:
-    """Leaves a file behind when it is unpickled."""
+    """Object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,7 +62,7 @@ class Trap:
 
 
 def entries(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Paths to all entries, of long lists the first two."""
+    """Return paths to all entries; of long lists only the first two."""
     inside = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
     for key, other in inside:
         yield (*path, key)
@@ -70,7 +70,7 @@ def entries(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 def changed(description: dict[str, Any], path: tuple[Any, ...], *value: Any) -> dict[str, Any]:
-    """A copy with one entry replaced, or left out."""
+    """Return a copy with one entry replaced or left out."""
     other = copy.deepcopy(description)
     place = other
     for key in path[:-1]:
@@ -104,7 +104,7 @@ def descriptions(description: dict[str, Any], signed: bool) -> Iterator[tuple[st
 
 
 def tensors(folder: Path, description: dict[str, Any], trap: Path) -> Iterator[tuple[str, str, Change]]:
-    """The same of each damaged file of tensors."""
+    """Return kind, name and change of each damaged file of tensors."""
     content, values = (folder / WEIGHTS).read_bytes(), load_file(folder / WEIGHTS)
 
     def write(other: bytes) -> Change:
@@ -153,11 +153,11 @@ def tensors(folder: Path, description: dict[str, Any], trap: Path) -> Iterator[t
 
 
 def void(_: object) -> None:
-    """Nothing, of anything."""
+    """Accept any argument and return nothing."""
 
 
 def attempt(folder: Path, problem: tuple[Any, Any]) -> str:
-    """What comes of a folder, in words."""
+    """Load a folder and use it; describe what happened in words."""
     likelihood, priors = problem
     signal.alarm(LONGEST)
     try:
@@ -182,8 +182,10 @@ def out_of_time(*_: object) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", default="green2020-5d-maf", help="shipped model or folder")
-    parser.add_argument("--every", type=int, default=1, help="try one in so many")
+    parser.add_argument(
+        "model", nargs="?", default="green2020-5d-maf", help="name of a shipped model, or folder of a model"
+    )
+    parser.add_argument("--every", type=int, default=1, help="try only one in this number of changes")
     arguments = parser.parse_args()
     folder = Path(arguments.model)
     if not folder.is_dir():

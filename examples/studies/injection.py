@@ -1,10 +1,10 @@
-"""One simulated event of any configuration: trained on demand, sampled, drawn beside the truth, and held against dynesty.
+"""Analyse a simulated event of any configuration: train on demand, sample, draw with the true values, compare with dynesty.
 
     python examples/studies/injection.py examples/studies/three_detectors.toml --seed 1 --cache models
     python examples/studies/injection.py examples/studies/three_detectors.toml --seed 1 --cache models --referee
 
-The configuration is one of ``flowpe train``. ``--referee`` runs dynesty on the same event with distance and, where it has a
-closed form, phase integrated out, 500 live points and Bilby's other defaults; it resumes where it stopped.
+The configuration is that of ``flowpe train``. ``--referee`` runs dynesty on the same event, with the distance and, if it has a
+closed form, the phase integrated out, with 500 live points and Bilby's other defaults. It continues where it was stopped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bilby_flowpe.simulation.injections import optimal_snr
 
 
 def loud_enough(problem, seed: int, lowest: float, given: dict[str, float]):
-    """An event drawn from the prior, of at least a signal-to-noise ratio, with some parameters as given."""
+    """Draw an event from the prior, with some given parameters and at least this signal-to-noise ratio."""
     transform = PriorTransform(problem.priors)
     rng = np.random.default_rng(seed)
     drawn_from = transform
@@ -44,15 +44,21 @@ def loud_enough(problem, seed: int, lowest: float, given: dict[str, float]):
 
 
 def main() -> None:
-    """Run, print, draw."""
+    """Run the sampler, print the result, draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--snr", type=float, default=12.0, help="least signal-to-noise ratio of the event")
-    parser.add_argument("--given", nargs="*", default=[], metavar="KEY=VALUE", help="parameters of the event")
-    parser.add_argument("--network", default="maf", help="'none' to train nothing")
+    parser.add_argument("--snr", type=float, default=12.0, help="smallest signal-to-noise ratio of the event")
+    parser.add_argument(
+        "--given",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameters of the event that are not drawn from the prior",
+    )
+    parser.add_argument("--network", default="maf", help="family of the network, or 'none' to train nothing")
     parser.add_argument("--effective", type=int, default=5000)
-    parser.add_argument("--cache", help="folder of the models trained on demand")
+    parser.add_argument("--cache", help="folder for models that are trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--referee", action="store_true")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/injection"))

@@ -1,11 +1,11 @@
-"""Interrupt a run at every stage by every signal, start it again, and see whether the answer is the one of a run left alone.
+"""Interrupt a run at every stage by every signal, start it again, and compare the result with that of an undisturbed run.
 
     python examples/studies/interruption.py --outdir interruption
 
-A five-parameter problem is simulated, a network hardly trained, calibrated and kept, an event weighed, refined and saved.
-The run sends itself the signal in the middle of a stage. Printed are the exit code, what was evaluated again by the next start
-(waveforms, likelihoods, training steps, each as a share of what the run that was left alone needed from the beginning to the
-place of the interruption), whether the answer is the same to the last digit, and what of the interruption is left in folders.
+The run simulates a five-parameter problem, trains a network for a few steps, calibrates and stores it, and weighs, refines and
+saves an event. It sends itself the signal in the middle of a stage. The script prints the exit code, what the next start
+evaluates again (waveforms, likelihoods, training steps, each as a fraction of what the undisturbed run needed up to the place
+of the interruption), whether the result is the same to the last digit, and which files are left in folders.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STAGES: dict[str, tuple[str, int]] = {
 
 
 def child(outdir: Path, stage: str | None, number: int, again: bool) -> None:
-    """The run; it sends itself the signal at its stage."""
+    """Run the sampler; the process sends itself the signal at the given stage."""
     import bilby
     import numpy as np
 
@@ -120,7 +120,7 @@ def child(outdir: Path, stage: str | None, number: int, again: bool) -> None:
 
 
 def start(outdir: Path, stage: str | None = None, name: str = "SIGINT", again: bool = False) -> int:
-    """Exit code of a run in a process of its own; negative for one that a signal killed."""
+    """Run in a separate process, and return the exit code; it is negative if a signal killed the process."""
     outdir.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, __file__, "--child", str(outdir), "--number", str(int(getattr(signal, name)))]
     with (outdir.parent / f"{outdir.name}.log").open("a") as log:
@@ -133,7 +133,7 @@ def start(outdir: Path, stage: str | None = None, name: str = "SIGINT", again: b
 
 
 def interrupted(outdir: Path, stage: str, name: str, alone: dict[str, Any]) -> dict[str, Any]:
-    """One cell of the matrix."""
+    """Run one combination of stage and signal."""
     code = start(outdir, stage, name)
     before = Counter(json.loads((outdir / "counts.json").read_text()))
     (outdir / "counts.json").unlink()
@@ -164,7 +164,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--signals", nargs="+", choices=SIGNALS, default=list(SIGNALS))
-    parser.add_argument("--outdir", type=Path, help="what was run is not run again; a temporary folder when left out")
+    parser.add_argument(
+        "--outdir", type=Path, help="folder for results; finished cases are not run again (default: a temporary folder)"
+    )
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--number", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--again", action="store_true", help=argparse.SUPPRESS)

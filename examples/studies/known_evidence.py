@@ -1,12 +1,12 @@
-"""Ten problems of known evidence: Bilby's own likelihoods with conjugate priors, and densities that nothing simulates.
+"""Compare evidences with closed forms for ten problems: Bilby's likelihoods with conjugate priors, and black boxes.
 
     python examples/studies/known_evidence.py --seeds 20 --referee dynesty
 
-A straight line, Poisson counts and exponential waiting times are learnt by a network, once for all seeds, which are other
-data each; the others are black boxes, refined from the prior. Printed are ln Z beside its closed form for every run, then for
-every problem the mean and the width of the z-scores over the seeds, which should be 0 and 1, and dynesty's. The spike may be
-missed without a network: no such result is better than `check`, and says so. What was run is kept in the output folder, and
-not run again.
+A straight line, Poisson counts and exponential waiting times are learnt by a network, once for all seeds; each seed has other
+data. The others are black boxes, refined from the prior. The script prints ln Z and its closed form for every run, and for
+every problem the mean and the width of the z-scores over the seeds, which should be 0 and 1, and the result of dynesty. Without
+a network the spike may be missed, and the verdict then includes this chance. Results are stored in the output folder, and not
+computed again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WITH_DATA: Mapping[str, Callable[[int], SolvedProblem]] = {
     "poisson_counts": lambda seed: poisson_counts(seed=seed),
     "waiting_times": lambda seed: waiting_times(seed=seed),
 }
-"""Of the seed of the data."""
+"""Problems with data, as functions of the seed of the data."""
 
 BLACK_BOXES: Mapping[str, Callable[[], SolvedProblem]] = {
     **{f"gaussian_{ndim}d": partial(correlated_gaussian, ndim) for ndim in (2, 4, 7, 10)},
@@ -41,7 +41,7 @@ BLACK_BOXES: Mapping[str, Callable[[], SolvedProblem]] = {
 
 
 def summary(name: str, rows: list[Row]) -> str:
-    """One problem's line of the last table."""
+    """Return the line of one problem in the last table."""
     ours, theirs = ([row for row in rows if row["sampler"] == sampler] for sampler in ("flowpe", "dynesty"))
     z = np.array([row["z"] for row in ours])
     text = (
@@ -55,7 +55,7 @@ def summary(name: str, rows: list[Row]) -> str:
 
 
 def options_of(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What a run is told beside the problem."""
+    """Return the arguments of a run."""
     if name not in WITH_DATA:
         return {}
     return {
@@ -79,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = (*WITH_DATA, *BLACK_BOXES)
     parser.add_argument("--problems", nargs="+", choices=names, default=names)
-    parser.add_argument("--steps", type=int, default=1000, help="of a training")
+    parser.add_argument("--steps", type=int, default=1000, help="number of training steps")
     add_arguments(parser, "outdir/known_evidence")
     arguments = parser.parse_args()
     logging.getLogger("bilby").setLevel(logging.WARNING)

@@ -1,9 +1,10 @@
-"""Evidence of a straight line in Gaussian noise, against its closed form, over many data sets.
+"""Compare the evidence of a straight line in Gaussian noise with its closed form, over many data sets.
 
     python examples/studies/linear_gaussian.py --seeds 50
 
-The first data set trains a model. What a model was trained for does not contain the data, so that every later one finds it
-in the cache and takes a second. Printed are z-scores of ln Z: over many data sets their mean is 0 and their width 1.
+A model is trained for the first data set. The description of what it was trained for does not contain the data, so that all
+other data sets find it in the cache and take a second each. The script prints z-scores of ln Z: over many data sets their mean
+is 0 and their width 1.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=50, help="number of data sets")
     parser.add_argument("--steps", type=int, default=200, help="training steps")
-    parser.add_argument("--effective", type=int, default=1000, help="effective draws a data set")
+    parser.add_argument("--effective", type=int, default=1000, help="number of effective draws for each data set")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/linear_gaussian"))
     arguments = parser.parse_args()
 

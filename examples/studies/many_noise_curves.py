@@ -1,11 +1,11 @@
-"""A network for many noise curves, against one that was trained for a single curve.
+"""Compare a network for many noise curves with one that was trained for a single curve.
 
     python examples/studies/many_noise_curves.py --events 30 --cache models
 
-Events have noise curves of their own, drawn from the family of ``examples/studies/many_noise_curves.toml`` (scaled, tilted,
-smoothly moved, with lines). Printed are the efficiencies of three: the amortised network on these; a network trained for the
-design curves alone, on the same signals under the design curves; and that one on the events with curves of their own. Of every
-event as many draws are weighed. Events are kept as they come, and not done again.
+Each event has a different noise curve, drawn from the family of ``examples/studies/many_noise_curves.toml`` (scaled, tilted,
+changed by a smooth function, with lines). The script prints three efficiencies: of the amortised network on these events; of a
+network that was trained for the design curves only, on the same signals with the design curves; and of this second network on
+the first events. All events have the same number of draws. Finished events are stored, and not computed again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CONFIG = Path(__file__).with_name("many_noise_curves.toml")
 
 @dataclass
 class Event:
-    """Efficiencies on one event."""
+    """Efficiencies of the networks on one event."""
 
     snr: float
     moved: float
@@ -52,7 +52,7 @@ class Event:
 
 @dataclass
 class Measure:
-    """Task: one event; picklable."""
+    """Picklable task: the analysis of one event."""
 
     likelihood: object
     priors: object
@@ -85,7 +85,7 @@ class Measure:
 
 
 def with_other_curves(likelihood: object, rng: np.random.Generator) -> float:
-    """Give the detectors noise curves of the family; how far they are from their own, root mean square of ln S."""
+    """Set noise curves of the family; return their difference from the original ones, root mean square of ln S."""
     interferometers = likelihood.interferometers
     mask = interferometers[0].frequency_mask
     frequencies = interferometers[0].frequency_array[mask]
@@ -101,7 +101,7 @@ def with_other_curves(likelihood: object, rng: np.random.Generator) -> float:
 
 
 def trained(problem: Configured, settings: Settings, cache: Path, npool: int) -> TrainedPosterior:
-    """A model of these settings, from the cache or trained now."""
+    """Return a model with these settings, from the cache or trained now."""
     folder = new_folder(problem.problem().describe(), settings, str(cache))
     if not (folder / "model.json").is_file():
         # The checkpoint takes up a training that was interrupted.
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=30)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument(
-        "--training-time", type=float, help="seconds for each network; those of the configuration when left out"
+        "--training-time", type=float, help="seconds of training for each network (default: that of the configuration)"
     )
     parser.add_argument("--cache", type=Path, default=Path("outdir/many_noise_curves/models"))
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)

@@ -1,11 +1,12 @@
-"""Problems of known evidence that nothing can be simulated for: no network, a refinement from the prior alone.
+"""Refine proposals from the prior alone, for problems with known evidence from which no data can be simulated.
 
     python examples/studies/no_network.py --seeds 5 --referee dynesty
 
-Correlated normal densities in 2, 5 and 10 dimensions, two thin shells, an egg box and two modes of very unequal width, all
-black boxes to the sampler. Printed are ln Z beside its closed form, z-scores, verdicts and costs. The narrower of the unequal
-modes may be missed: no result without a network is better than `check`, and says so. One that calls itself reliable and is
-more than 4 sigma off ends the script with an error. dynesty's runs are resumed where they were stopped, and used again.
+The problems are correlated normal densities in 2, 5 and 10 dimensions, two thin shells, an egg box, and two modes of very
+different widths; all are black boxes for the sampler. The script prints ln Z and its closed form, z-scores, verdicts and costs.
+The narrower of the two modes may be missed, and the verdict includes this chance. If a result is `reliable` and wrong by more
+than 4 sigma, the script ends with an error. Runs of dynesty continue where they were stopped, and finished ones are not run
+again.
 """
 
 from __future__ import annotations
@@ -45,10 +46,12 @@ Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser, outdir: str) -> None:
-    parser.add_argument("--seeds", type=int, default=3, help="flowpe runs a problem; 0 for the referee alone")
-    parser.add_argument("--referee", choices=("dynesty",), help="run this one too, once a problem")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="number of runs of flowpe for each problem (0: only the referee)"
+    )
+    parser.add_argument("--referee", choices=("dynesty",), help="also run this sampler, once for each problem")
     parser.add_argument("--nlive", type=int, default=1000, help="live points of the referee")
-    parser.add_argument("--effective", type=int, default=5000, help="effective draws asked for")
+    parser.add_argument("--effective", type=int, default=5000, help="number of effective draws to reach")
     parser.add_argument("--npool", type=int, default=1)
     parser.add_argument("--outdir", type=Path, default=Path(outdir))
 
@@ -77,7 +80,7 @@ def run_flowpe(
 
 
 def run_dynesty(name: str, problem: SolvedProblem, arguments: argparse.Namespace) -> tuple[Row, Result]:
-    """Bilby's dynesty, with the walks that its pipeline uses."""
+    """Run Bilby's dynesty with the walks that bilby_pipe uses."""
     likelihood, priors, exact = problem
     result = bilby.run_sampler(
         likelihood,
@@ -125,7 +128,7 @@ def line(row: Row) -> str:
 
 
 def wrongly_reliable(rows: list[Row]) -> list[Row]:
-    """Results that call themselves reliable and are far from the closed form, NaN included."""
+    """Return `reliable` results that are far from the closed form, or NaN."""
     return [row for row in rows if row.get("verdict") == "reliable" and not abs(row["z"]) <= OFF]
 
 
@@ -134,7 +137,7 @@ def run_all(
     arguments: argparse.Namespace,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Run every problem, print as it goes, write ``figures.json``, complain at the end.
+    """Run every problem, print its results, write ``figures.json``, and raise an error at the end if one is wrong.
 
     ``options``: keyword arguments of flowpe for single problems.
     """

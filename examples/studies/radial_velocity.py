@@ -1,12 +1,12 @@
-"""A weak periodic signal in few data: many periods fit, and a sampler may miss the best of them.
+"""Analyse a weak periodic signal in few data: many periods fit, and a sampler may miss the best of them.
 
     python examples/studies/radial_velocity.py
     python examples/studies/radial_velocity.py --amplitude 5 --data 1
 
-The radial velocity of a star with one planet, thirty measurements, five parameters: period, amplitude, phase, offset and
-jitter. With an amplitude of 3 m/s the signal is as weak as the noise, and its posterior has dozens of periods. Printed are
-flowpe's evidence and verdict beside a sum over a grid of all parameters but the offset, which is integrated in closed form,
-and the shares of the most probable periods in both.
+The data are thirty measurements of the radial velocity of a star with one planet. The five parameters are period, amplitude,
+phase, offset and jitter. With an amplitude of 3 m/s the signal is as weak as the noise, and its posterior has dozens of
+periods. The script prints flowpe's evidence and verdict, a sum over a grid of all parameters except the offset, which is
+integrated in closed form, and the fractions of the posterior at the most probable periods in both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GRID = {"period": 3000, "amplitude": 60, "phase": 48, "jitter": 14}
 
 
 class RadialVelocity(bilby.Likelihood):
-    """Normal errors, whose variance is that of the measurement and the square of the jitter."""
+    """Normal likelihood whose variance is that of the measurement plus the square of the jitter."""
 
     def __init__(self, times, velocities, errors):
         super().__init__()
@@ -47,7 +47,7 @@ class RadialVelocity(bilby.Likelihood):
 
 
 def simulated(seed: int, amplitude: float) -> RadialVelocity:
-    """Thirty measurements at random times, of a period of 23.4 days."""
+    """Simulate thirty measurements at random times, with a period of 23.4 days."""
     schedule = np.random.default_rng(5)  # the same days and errors for all data
     times, errors = np.sort(schedule.uniform(0, DAYS, 30)), schedule.uniform(2, 4, 30)
     noise = np.random.default_rng(seed).normal(size=30) * np.sqrt(errors**2 + 2.0**2)
@@ -55,7 +55,7 @@ def simulated(seed: int, amplitude: float) -> RadialVelocity:
 
 
 def summed(likelihood: RadialVelocity, steps: dict[str, int] = GRID) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log evidence, periods of the grid, and the share of the posterior at each."""
+    """Return log evidence, periods of the grid, and the fraction of the posterior at each."""
     centres = {key: np.asarray(PRIORS[key].rescale((np.arange(count) + 0.5) / count)) for key, count in steps.items()}
     amplitude, phase = (part.ravel() for part in np.meshgrid(centres["amplitude"], centres["phase"]))
     of_sine, of_cosine = amplitude * np.cos(phase), amplitude * np.sin(phase)
@@ -88,7 +88,9 @@ def summed(likelihood: RadialVelocity, steps: dict[str, int] = GRID) -> tuple[fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--amplitude", type=float, default=3.0, help="of the simulated signal, in m/s (default: 3)")
+    parser.add_argument(
+        "--amplitude", type=float, default=3.0, help="amplitude of the simulated signal, in m/s (default: 3)"
+    )
     parser.add_argument("--data", type=int, default=3, help="seed of the data (default: 3)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the sampling (default: 1)")
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Runs end to end over a whole prior, one after another: does any crash, how many are reliable, do two agree?
+"""Run the sampler on many events from a whole prior: does a run crash, how many are reliable, do two runs agree?
 
     python examples/studies/random_runs.py green2020-8d-maf --events 500 --outdir outdir/random
 
-Every event is a draw from the prior of the model's problem, quiet and loud ones included, in noise of its own, and goes through
-``bilby.run_sampler(sampler="flowpe")`` with the sampler's defaults. The first ``--twice`` of them are run a second time with
-another seed, ``model=None`` and so the model found by its contract, and the difference of the two ln Z is held against their
-errors. Events are kept as they come, and not run again.
+Every event is drawn from the prior of the model's problem, quiet and loud ones included, with new noise, and goes through
+``bilby.run_sampler(sampler="flowpe")`` with the sampler's defaults. The first ``--twice`` events are run a second time, with
+another seed and ``model=None``, so that the model is found by its contract. The difference of the two ln Z is compared with
+their errors. Finished events are stored, and not run again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bilby_flowpe.validation.kept import measured
 
 @dataclass
 class Event:
-    """One run, or why there is none."""
+    """Figures of one run, or the error that ended it."""
 
     index: int
     snr: float
@@ -51,7 +51,7 @@ class Event:
 
 @dataclass
 class Runner:
-    """Task: the run of one event; picklable."""
+    """Picklable task: the run of one event."""
 
     model: str
     seed: int
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="green2020-8d-maf")
     parser.add_argument("--events", type=int, default=500)
-    parser.add_argument("--twice", type=int, default=20, help="how many are run a second time")
+    parser.add_argument("--twice", type=int, default=20, help="number of events that are run a second time")
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--npool", type=int, default=2)
     parser.add_argument("--outdir", type=Path, required=True)

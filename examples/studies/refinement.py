@@ -1,11 +1,11 @@
-"""Refinement of badly under-trained networks: ten eight-parameter events, held against a good network.
+"""Refine badly under-trained networks on ten eight-parameter events, and compare the results with those of a good network.
 
     python examples/studies/refinement.py --model green2020-8d-maf --events 10 --outdir outdir/refinement
 
-Trains a network for a few steps only, analyses each event with it, refined, and with the good one, by other seeds. Prints
-efficiency before, rounds, likelihood evaluations, efficiency after and the z-score of ln Z; over events these are standard
-normal if all is well. Events on which even that network has an efficiency of 0.01 or more, quiet ones, are passed over. Events
-are written as they come and not done again.
+A network is trained for a few steps only. Each event is analysed with it, with refinement, and with the good network with other
+seeds. The script prints the efficiency before, rounds, likelihood evaluations, the efficiency after and the z-score of ln Z;
+over many events the z-scores are standard normal if everything is right. Quiet events, for which even the poor network has an
+efficiency of 0.01 or more, are left out. Finished events are stored, and not computed again.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def analyse(
 def one_event(
     poor: TrainedPosterior, good: TrainedPosterior, problem: tuple, index: int, effective: int, npool: int
 ) -> dict[str, Any]:
-    """Figures of an event; of one that is passed over, its efficiency alone."""
+    """Return the figures of an event; only the efficiency if it is left out."""
     likelihood, priors = problem
     transform = PriorTransform(priors)
     event, _ = inject(likelihood, transform, np.random.default_rng((8, index)))

@@ -1,4 +1,4 @@
-"""What is refused before anything long is started, and what each message says.
+"""Print the messages for problems and input that are refused before any long work.
 
 python examples/studies/refusals.py --model green2020-5d-maf
 """
@@ -42,7 +42,7 @@ def with_priors(**changes: Any) -> Callable[[Problem], Problem]:
 
 
 def with_detectors(change: Callable[[Any], None], name: str = "H1", duration: float = DURATION) -> Callable:
-    """The same problem with a detector that is changed; the data are set anew."""
+    """Return the same problem with a changed detector, for which the data are set again."""
 
     def changed(problem: Problem) -> Problem:
         likelihood, priors = problem
@@ -119,7 +119,7 @@ def newer(folder: Path) -> None:
 
 
 def cases() -> Iterator[tuple[str, Callable[[Problem], Problem], dict[str, Any], Callable[[Path], None] | None]]:
-    """Name, change of the problem, keyword arguments, and what is done to a copy of the model's folder."""
+    """Yield name, change of the problem, keyword arguments, and change of a copy of the model's folder."""
     same = with_priors()
     yield "wider prior", with_priors(mass_1=Uniform(35, 90)), {}, None
     yield "another detector", with_detectors(nothing, "L1"), {}, None

@@ -1,9 +1,9 @@
-"""Run the examples of the gallery, each in an interpreter of its own, and keep what they print and draw for its pages.
+"""Run the examples of the gallery, each in a new interpreter, and store what they print and draw for its pages.
 
     python examples/studies/run_gallery.py --only quickstart catalogue
     python examples/studies/run_gallery.py --only real_event --arguments GW150914 --data-dir DIR
 
-Everything goes to ``docs/images/gallery``. Printed is the wall time of each, imports included.
+All output goes to ``docs/images/gallery``. The wall time of each example, including imports, is printed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PICTURES = {
 
 
 def run(name: str, arguments: list[str]) -> float:
-    """One example, from the root of the repository: its seconds; what it printed and drew is kept."""
+    """Run one example in the root folder, store what it prints and draws, and return its seconds."""
     words = [f"examples/{name}.py", *arguments]
     began = time.monotonic()
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -68,7 +68,12 @@ def run(name: str, arguments: list[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(PICTURES), default=list(PICTURES))
-    parser.add_argument("--arguments", nargs=argparse.REMAINDER, default=[], help="for the examples, last")
+    parser.add_argument(
+        "--arguments",
+        nargs=argparse.REMAINDER,
+        default=[],
+        help="arguments that are passed on to the examples (must be the last option)",
+    )
     arguments = parser.parse_args()
     for name in arguments.only:
         print(f"{name:<18}{run(name, arguments.arguments):8.0f} s", flush=True)

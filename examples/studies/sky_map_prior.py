@@ -1,11 +1,11 @@
-"""A gravitational wave with a HEALPix sky map as its prior: flowpe against Bilby's dynesty.
+"""Compare flowpe with Bilby's dynesty for a gravitational wave with a HEALPix sky map as its prior.
 
 ``python examples/studies/sky_map_prior.py [--map spot|two-spots|ring] [--sampler flowpe|dynesty] [--outdir DIR]``
 
-The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, distance and phase. The spot is a product
-of normal densities in right ascension and declination: dynesty is given these, and flowpe the map that they make, in pixels of
-two degrees. (From a map Bilby draws points that are smeared over a square of twice a pixel's side, and other ones each
-time.) dynesty is run with the phase marginalised: the evidence is the same.
+The signal is in Hanford and Livingston. Sky position, time, polarisation angle, distance and phase are sampled. The spot is a
+product of normal densities in right ascension and declination: dynesty gets these densities, and flowpe a map of them with
+pixels of two degrees. (Bilby's draws from a map are smeared over a square of twice a pixel's side, and differ each time, so
+that dynesty does not get the map.) dynesty runs with the phase marginalised, which does not change the evidence.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SPOT = {
 
 
 def write_map(kind: str, path: Path) -> None:
-    """A map with the signal in one of its spots, or on its ring."""
+    """Write a map with the signal in one of its spots, or on its ring."""
     places = np.array(healpy.pix2vec(NSIDE, np.arange(healpy.nside2npix(NSIDE)))).T
     source = np.asarray(healpy.ang2vec(np.pi / 2 - SPOT["dec"].mu, SPOT["ra"].mu))
     if kind == "ring":
@@ -51,7 +51,7 @@ def write_map(kind: str, path: Path) -> None:
 
 
 def problem(path: Path | None) -> tuple[bilby.core.likelihood.Likelihood, PriorDict]:
-    """Likelihood and priors, of a map or of the normal densities that the spot is made from."""
+    """Return likelihood and priors, with a map or with the normal densities of the spot."""
     bilby.core.utils.random.seed(3)
     generator = bilby.gw.WaveformGenerator(
         duration=DURATION, sampling_frequency=SAMPLING, start_time=START,
@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--map", choices=("spot", "two-spots", "ring"), default="spot")
     parser.add_argument("--sampler", choices=("flowpe", "dynesty"), default="flowpe")
     parser.add_argument("--outdir", type=Path, default=Path("outdir_sky_map"))
-    parser.add_argument("--evaluations", type=int, default=100_000, help="most of flowpe's")
+    parser.add_argument(
+        "--evaluations", type=int, default=100_000, help="largest number of likelihood evaluations of flowpe"
+    )
     given = parser.parse_args()
     if given.sampler == "dynesty" and given.map != "spot":
         parser.error("dynesty is given the densities of the spot alone")

@@ -1,11 +1,12 @@
-"""Data that no network was trained for: which of them does the surprise about an event's data flag?
+"""Measure how often the surprise flags data of kinds for which no network was trained.
 
     python examples/studies/surprise.py green2020-5d-maf --events 20 --null 500 --outdir outdir/surprise
 
-Classes of ``--events`` each: signals from outside the prior (lighter, heavier, nearer, later, spinning), a loud glitch on the
-signal, a noise curve that is wrong by a factor of 4 either way, no signal at all; and ``--null`` events of the model's own
-problem, for false alarms. Everything is analysed as a user would, but for the refinement. Printed: the share flagged (p-value
-below the verdict's limit), by which figure, and the verdicts. Events are written as they come and not done again.
+Each class has ``--events`` events: signals from outside of the prior (lighter, heavier, nearer, later, spinning), a loud glitch
+on the signal, a noise curve that is wrong by a factor of 4 up or down, no signal. In addition there are ``--null`` events of
+the model's own problem, for false alarms. They are analysed as in a run, but without refinement. The script prints the fraction
+that is flagged (p-value below the verdict's limit), by which figure, and the verdicts. Finished events are stored, and not
+computed again.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ TOLERATED = 0.39  # root mean square of ln S; the shipped models bear 0.4
 
 
 def from_priors(**changes: tuple[float, float]) -> Callable[[Any, Any, np.random.Generator], Event]:
-    """Signals from other priors."""
+    """Simulate signals from other priors."""
 
     def make(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
         other = priors.copy()
@@ -55,13 +56,13 @@ def from_priors(**changes: tuple[float, float]) -> Callable[[Any, Any, np.random
 
 
 def later(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """Signals that arrive up to 0.1 s, but at least 0.02 s, after the window of times."""
+    """Simulate signals that arrive 0.02 to 0.1 s after the window of times."""
     end = float(priors["geocent_time"].maximum)
     return from_priors(geocent_time=(end + 0.02, end + 0.1))(likelihood, priors, rng)
 
 
 def glitch(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """A sine-Gaussian of signal-to-noise ratio 20 somewhere on the signal."""
+    """Simulate a signal with a sine-Gaussian of signal-to-noise ratio 20 on it."""
     event, truth = inject(likelihood, PriorTransform(priors), rng)
     for index, interferometer in enumerate(event.interferometers):
         put_data(
@@ -71,7 +72,7 @@ def glitch(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
 
 
 def other_noise(factor: float) -> Callable[[Any, Any, np.random.Generator], Event]:
-    """Noise of another power than the likelihood's curve has."""
+    """Simulate noise whose power differs from the likelihood's curve."""
 
     def make(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
         loud, _ = inject(likelihood, PriorTransform(priors), np.random.default_rng(0))
@@ -91,7 +92,7 @@ def other_noise(factor: float) -> Callable[[Any, Any, np.random.Generator], Even
 
 
 def no_signal(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """Noise alone."""
+    """Simulate noise without a signal."""
     event, truth = inject(likelihood, PriorTransform(priors), rng)
     polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(truth))
     for index, interferometer in enumerate(event.interferometers):
@@ -102,7 +103,7 @@ def no_signal(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
 
 
 def moved_curve(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """Noise of another curve, which the likelihood knows and the network does not, as far off as the model bears."""
+    """Simulate noise with another curve, which only the likelihood knows, at the limit of the model's tolerance."""
     other = copy.deepcopy(likelihood)
     moved_psd(other, TOLERATED, rng)
     return inject(other, PriorTransform(priors), rng)
@@ -124,7 +125,7 @@ CLASSES: dict[str, Callable[[Any, Any, np.random.Generator], Event]] = {
 
 
 class Analyse:
-    """Task: one event of one class; picklable."""
+    """Picklable task: one event of one class."""
 
     def __init__(self, model: TrainedPosterior, parameters: int, name: str) -> None:
         self.model, self.name = model, name
@@ -150,14 +151,14 @@ class Analyse:
 
 
 def analysed(model: TrainedPosterior, arguments: argparse.Namespace, name: str, events: int) -> list[dict[str, Any]]:
-    """All events of a class, those in the log as they were."""
+    """Return all events of a class; those in the log are not computed again."""
     word = "".join(letter if letter.isalnum() else "-" for letter in name)
     log = arguments.outdir / f"{Path(arguments.model).name}.{word}.jsonl"
     return measured(Analyse(model, arguments.parameters, name), events, dict, log, arguments.npool, title=name)
 
 
 def main() -> None:
-    """Print one line a class."""
+    """Print one line for each class."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="green2020-5d-maf")
     parser.add_argument("--parameters", type=int, choices=(5, 8), default=5)

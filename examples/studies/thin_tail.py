@@ -1,14 +1,13 @@
-"""A thin tail along a bent ridge, without a network: evidence and mass of the tail against numerical integrals.
+"""Compare evidence and mass of a thin tail along a bent ridge, sampled without a network, with numerical integrals.
 
     python examples/studies/thin_tail.py --seeds 5
 
 Two complex amplitudes, those of the plus and the cross polarisation of a wave, are measured with noise; distance,
-inclination and phase are unknown. The posterior is a ridge in distance and inclination, hundreds of times thinner in
-the phase than in the inclination, and its face-on end is a thin tail: 0.5% of it has an inclination below 0.3. The
-phase is integrated in closed form and the two others on a grid. Printed are the exact evidence and masses of the tail,
-and for every run the difference of the log Bayes factor from the exact one, the same in units of its error, and the
-masses that were found. A run that calls itself reliable with an evidence more than 4 of its errors off ends the script
-with an error.
+inclination and phase are unknown. The posterior is a ridge in distance and inclination, which is hundreds of times thinner in
+the phase than in the inclination. Its face-on end is a thin tail: 0.5% of it has an inclination below 0.3. The reference
+integrates the phase in closed form and the two others on a grid. The script prints the exact evidence and masses of the tail,
+and for every run the difference of the log Bayes factor from the exact one, the same in units of its error, and the masses
+that were found. If a `reliable` run has an evidence that is wrong by more than 4 of its errors, the script ends with an error.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ OFF = 4.0
 
 
 class TwoPolarisations(Likelihood):
-    """Plus and cross amplitude of a wave, each a complex number with noise of unit variance in either part.
+    """Plus and cross amplitude of a wave: complex numbers with noise of unit variance in real and imaginary part.
 
     Parameters
     ----------
@@ -93,8 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="number of runs")
     parser.add_argument("--snr", type=float, default=40.0)
-    parser.add_argument("--inclination", type=float, default=1.0, help="of the signal, in radians")
-    parser.add_argument("--effective", type=int, default=5000, help="effective draws asked for")
+    parser.add_argument("--inclination", type=float, default=1.0, help="inclination of the signal, in radians")
+    parser.add_argument("--effective", type=int, default=5000, help="number of effective draws to reach")
     arguments = parser.parse_args()
     logging.getLogger("bilby").setLevel(logging.ERROR)
     likelihood = TwoPolarisations(arguments.snr, arguments.inclination)

@@ -1,13 +1,14 @@
-"""Posteriors with two modes apart in mass: is the second one kept, and what does a run say from which it was taken?
+"""Test for posteriors with two modes of different mass whether both are kept, and what the verdict says if one was removed.
 
     python examples/studies/two_modes.py --outdir two_modes --signals 20
     python examples/studies/two_modes.py --table two_modes/runs.jsonl
 
-Two signals overlap in one stretch of data, a light and a heavy binary some hundredths of a second apart, and the likelihood
-is that of one. Their amplitudes are such that either fits about as well as the other. The share of each mode follows from
-runs whose prior ends between the two, which have one mode each. Then the whole prior is run: as it is, and with one mode
-deleted from everything that the search hands to the refinement, the first round and the parts that every round keeps; draws
-of the prior alone can bring it back. Each signal is one line of ``DIR/runs.jsonl``; those that are there are not run again.
+Two signals overlap in the data: a light and a heavy binary, some hundredths of a second apart. The likelihood assumes one
+signal, and the amplitudes are such that both fit about equally well. The fraction of each mode follows from runs with priors
+that end between the two, so that they have one mode each. Then the whole prior is run twice: as it is, and with one mode
+deleted from everything that the search passes on to the refinement, its first round and the parts of all rounds. Only draws
+from the prior can then find that mode again. Each signal is one line of ``DIR/runs.jsonl``; signals that are there are not run
+again.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Run = dict[str, Any]
 
 
 def priors_of(spins: bool, least: float = LEAST, most: float = MOST) -> PriorDict:
-    """Chirp masses between two, one spin along the orbit, or none."""
+    """Return priors with chirp masses in a range, and one aligned spin or none."""
     return PriorDict(
         {
             "chirp_mass": Uniform(least, most, "chirp_mass"),
@@ -86,7 +87,7 @@ def signal(rng: np.random.Generator, chirp_mass: float, at: float) -> dict[str, 
 
 
 def problem(seed: int, spins: bool) -> tuple[Any, float]:
-    """A likelihood of one signal on data of two, and the signal-to-noise ratio of the first."""
+    """Return a likelihood of one signal with data of two, and the signal-to-noise ratio of the first."""
     rng = np.random.default_rng(seed)
     bilby.core.utils.random.seed(seed)
     snr = rng.uniform(8.5, 14.0)
@@ -125,7 +126,7 @@ def problem(seed: int, spins: bool) -> tuple[Any, float]:
 
 
 def run(likelihood: Any, priors: PriorDict, outdir: Path, n_effective: int) -> Run:
-    """What a run without a network finds."""
+    """Run without a network, and return what it finds."""
     began = time.process_time()
     result = bilby.run_sampler(
         likelihood, priors, sampler="flowpe", network="none", n_effective=n_effective, outdir=str(outdir), label="run",
@@ -145,7 +146,7 @@ def run(likelihood: Any, priors: PriorDict, outdir: Path, n_effective: int) -> R
 
 @contextmanager
 def deleted(heavy: bool) -> Iterator[None]:
-    """Take one mode from all that a search hands on: the density of its best rows, and its hills."""
+    """Remove one mode from everything that a search passes on: the density of its best rows, and its hills."""
     of_start, of_round = refine.start_of, refine.round_mixture
 
     def hidden(chart: Any, transform: PriorTransform, base: np.ndarray) -> np.ndarray:
@@ -183,7 +184,7 @@ def deleted(heavy: bool) -> Iterator[None]:
 
 
 def study(seed: int, given: argparse.Namespace) -> Run:
-    """One signal."""
+    """Analyse one signal."""
     likelihood, snr = problem(seed, given.spins)
 
     def made(least: float = LEAST, most: float = MOST) -> Run:
@@ -208,7 +209,7 @@ def study(seed: int, given: argparse.Namespace) -> Run:
 
 
 def table(runs: list[Run]) -> None:
-    """Shares of the heavy mode, evidences, verdicts."""
+    """Print fractions of the heavy mode, evidences and verdicts."""
     print(
         "seed   snr  heavy:  truth  whole  deleted  after   ln Z - truth: whole  after   verdicts, chance of a missed mode"
     )
@@ -232,13 +233,13 @@ def table(runs: list[Run]) -> None:
 
 
 def main() -> None:
-    """Run what is missing, then print the table."""
+    """Analyse the missing signals, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outdir", type=Path, default=Path("two_modes"))
     parser.add_argument("--signals", type=int, default=20)
-    parser.add_argument("--spins", action="store_true", help="with spins along the orbit's axis")
+    parser.add_argument("--spins", action="store_true", help="use spins along the orbital axis")
     parser.add_argument("--effective", type=int, default=1000, help="effective draws of each run")
-    parser.add_argument("--table", type=Path, help="print what this file holds, and run nothing")
+    parser.add_argument("--table", type=Path, help="print a table of the results in this file, and run nothing")
     given = parser.parse_args()
     path = given.table or given.outdir / "runs.jsonl"
     runs = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,13 +1,14 @@
-"""The residual of measured strain: of stationary noise under a window, and of GW150914 with noise curves that lack its lines.
+"""Measure the residual for windowed stationary noise, and for GW150914 with noise curves that lack its lines.
 
     python examples/studies/windowed_noise.py --windows
     python examples/studies/windowed_noise.py --lines --data-dir DIR
 
-``--windows``: of stationary noise, cut from long stretches and windowed, under roll-offs of 0.01, 0.2 and 0.4 s, in one
-to three detectors, with noise of the likelihood's power, and of 12% more: mean, width, p-value of a Kolmogorov-Smirnov
-test of uniform p-values, share flagged. The same with a narrow line of 1000 times the power in the curve, where window
-and curve mix. ``--lines``: GW150914 with the noise curves in DIR (``PSD_H1.txt`` and so on, beside the 32 s strain
-files); the band that is farthest off is named and notched out, until nothing is flagged.
+``--windows``: stationary noise is cut from long stretches and windowed, with roll-offs of 0.01, 0.2 and 0.4 s, in one to three
+detectors, with the power that the likelihood assumes and with 12% more. The script prints mean and width of the residual, the
+p-value of a Kolmogorov-Smirnov test of its p-values, and the fraction that is flagged. This is repeated with a narrow line of
+1000 times the power in the noise curve, which the window spreads. ``--lines``: GW150914 with the noise curves in DIR
+(``PSD_H1.txt`` and so on, in the same folder as the strain files of 32 s). The band with the largest deviation is printed and
+notched out, again and again, until nothing is flagged.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ LINE = 60.0  # Hz
 
 
 def smooth_curve(frequencies: np.ndarray) -> np.ndarray:
-    """As a detector's between 20 and 512 Hz, in 1/Hz; flat below 15 Hz, as after a high pass."""
+    """Return a curve similar to that of a detector from 20 to 512 Hz, in 1/Hz, flat below 15 Hz as after a high pass."""
     return 1e-46 * (1 + (40 / np.maximum(frequencies, 15)) ** 4 + (frequencies / 200) ** 2)
 
 
 def curve_with_line(frequencies: np.ndarray) -> np.ndarray:
-    """The same with a line of a tenth of a hertz's width."""
+    """Return the same curve with a line that is a tenth of a hertz wide."""
     return smooth_curve(frequencies) * (1 + 1000 / (1 + ((frequencies - LINE) / 0.1) ** 2))
 
 
 def stretch(curve: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Stationary noise of a curve, sampled at twice the highest frequency."""
+    """Simulate stationary noise with a curve, sampled at twice the highest frequency."""
     rate, bins = 2 * BAND[1], int(CUT * BAND[1]) + 1
     numbers = rng.standard_normal(bins) + 1j * rng.standard_normal(bins)
     series: np.ndarray = np.fft.irfft(numbers * np.sqrt(curve(np.arange(bins) / CUT) * CUT / 4)) * rate
@@ -54,7 +55,7 @@ def stretch(curve: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator)
 def windowed(
     detectors: int, roll_off: float, curve: Callable[[np.ndarray], np.ndarray], excess: float, rng: np.random.Generator
 ) -> bilby.gw.GravitationalWaveTransient:
-    """The likelihood of noise alone, each detector's cut from a stretch of its own and windowed by Bilby."""
+    """Return the likelihood for noise alone; each detector's data are cut from a separate stretch and windowed by Bilby."""
     names = ["H1", "L1", "V1"][:detectors]
     interferometers = bilby.gw.detector.InterferometerList(names)
     rate, frequencies = 2 * BAND[1], np.arange(0, BAND[1] + 0.25, 0.25)
@@ -95,7 +96,7 @@ def residuals_under_windows(simulations: int, limit: float) -> None:
 
 
 def lines_of_gw150914(folder: Path, limit: float) -> None:
-    """Print what is flagged, notch it out, and go on until nothing is."""
+    """Print the band that is flagged and notch it out, until nothing is flagged."""
     likelihood, priors = gw150914.problem(["H1", "L1"], folder)
     signal = maximised(likelihood, priors)
     print(f"best waveform: {', '.join(f'{key} {value:.6g}' for key, value in signal.items())}")
@@ -120,7 +121,7 @@ def lines_of_gw150914(folder: Path, limit: float) -> None:
 
 
 def maximised(likelihood: Any, priors: Any) -> dict[str, float]:
-    """The waveform of the largest likelihood that an optimiser finds."""
+    """Return the waveform with the largest likelihood that an optimiser finds."""
     keys = list(priors)
 
     def minus_ratio(quantiles: np.ndarray) -> float:
@@ -136,10 +137,10 @@ def maximised(likelihood: Any, priors: Any) -> dict[str, float]:
 def main() -> None:
     """Print one line for each case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--windows", action="store_true", help="of stationary noise under windows")
-    parser.add_argument("--simulations", type=int, default=200, help="for each case")
-    parser.add_argument("--lines", action="store_true", help="of GW150914")
-    parser.add_argument("--data-dir", type=Path, help="folder of its strain files and noise curves")
+    parser.add_argument("--windows", action="store_true", help="measure the residual of windowed stationary noise")
+    parser.add_argument("--simulations", type=int, default=200, help="number of simulations for each case")
+    parser.add_argument("--lines", action="store_true", help="find the lines in GW150914 that its noise curves lack")
+    parser.add_argument("--data-dir", type=Path, help="folder of the strain files and noise curves of GW150914")
     arguments = parser.parse_args()
     if arguments.lines and not arguments.data_dir:
         parser.error("--lines needs --data-dir")

@@ -1,14 +1,13 @@
-"""Networks that are wrong on purpose: is the verdict right, and does refinement mend them?
+"""Test the verdict and the refinement with networks that are wrong on purpose.
 
     python examples/studies/wrong_on_purpose.py MODEL --events 20 --outdir outdir/wrong
 
-MODEL is one of the five-parameter problem with conditional phase and distance. Each case spoils it, or the data, in one way;
-the contract, which would refuse some of these, is bypassed. Every event is analysed without refinement and with it, and both
-are held against a run of its own: the network as it is where that fits, else one refined from the prior alone, by other
-seeds. Printed for each case: verdicts before and after, efficiencies, z-scores of ln Z, the largest two-sample
-Kolmogorov-Smirnov statistic of the masses over its 1% level, and how many results are `reliable` and wrong (|z| above 4, or
-masses beyond the 0.01% level).
-Events are written as they come and not done again.
+MODEL is a model of the five-parameter problem with conditional phase and distance. Each case spoils it, or the data, in one
+way; the contract, which would refuse some of these, is bypassed. Every event is analysed without refinement and with it. Both
+results are compared with a reference run with other seeds: with the original network if it fits the data, otherwise refined
+from the prior alone. For each case, the script prints verdicts before and after, efficiencies, z-scores of ln Z, the largest
+two-sample Kolmogorov-Smirnov statistic of the masses over its 1% level, and how many results are `reliable` and wrong (|z|
+above 4, or masses beyond the 0.01% level). Finished events are stored, and not computed again.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ BUDGET, UNREFINED = 150_000, 20_000  # likelihood evaluations of a run, with and
 
 
 class Moved:
-    """A chart whose flow is shifted by standard deviations, or too narrow by a factor."""
+    """A chart whose flow is shifted by some standard deviations, or too narrow by a factor."""
 
     latent = ()
 
@@ -104,7 +103,7 @@ class Problem:
 
 
 Case = Callable[[Problem, np.random.Generator], tuple[Any, Chart, BoundPosterior, BoundPosterior | None]]
-"""Event, spoilt chart, the network it belongs to, and one that may be trusted, if there is one."""
+"""Event, spoilt chart, its network, and a network that can be trusted if there is one."""
 
 
 def one_mode(problem: Problem, rng: np.random.Generator):
@@ -196,7 +195,7 @@ def analyse(
     shares: Shares,
     search: bool = True,
 ) -> Outcome:
-    """What the sampler would do; without a chart, from the prior alone."""
+    """Analyse an event as the sampler does; without a chart, from the prior alone."""
     conditional = bound.conditional if bound.transform is transform else problem_conditional(bound, transform)
     target = Target(as_it_stands(problem_of(event, transform)), True, conditional, npool)
     proposal = defensive(chart, transform, shares) if chart is not None else None
@@ -213,7 +212,7 @@ def analyse(
 
 
 def problem_conditional(bound: BoundPosterior, transform: PriorTransform) -> Any:
-    """The conditional draws under the analysis prior, where the network has another."""
+    """Return the conditional with the prior of the analysis, if the network has another one."""
     from bilby_flowpe.conditional.choose import conditional_of
 
     return conditional_of(bound.model.conditional, transform)
@@ -292,7 +291,7 @@ def report(rows: list[dict[str, Any]]) -> None:
 
 
 def prepare(model: str, folder: Path, npool: int) -> Problem:
-    """The good network, and two small ones trained on the spot: the phase in the network, and a corner of the prior."""
+    """Return the good network, and train two small ones: one that learns the phase, and one for a corner of the prior."""
     likelihood, priors = green2020(parameters=5, seed=0)
     small = Settings(
         simulation=SimulationConfig(n_waveforms=10_000),
@@ -322,7 +321,7 @@ def prepare(model: str, folder: Path, npool: int) -> Problem:
 
 
 def usable(row: dict[str, Any]) -> bool:
-    """Whether the run to compare with may be believed; one from the prior alone is `check` at best, for that reason."""
+    """Whether the reference run can be trusted; from the prior alone it may be `check`."""
     from_prior = row["truth_evaluations"] > 0
     return row["truth"] == "reliable" or (from_prior and row["truth"] == "check")
 

@@ -1,4 +1,4 @@
-"""One event in figures."""
+"""Tests of the figures of one event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which events a folder has."""
+"""Tests of how the events in a folder are found."""
 
 from __future__ import annotations
 

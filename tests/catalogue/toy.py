@@ -45,7 +45,7 @@ def run(measured: float, folder: Path, label: str, given: PriorDict | None = Non
 
 
 def log_evidence(measured: float, distance: Prior) -> float:
-    """By quadrature."""
+    """Return the value by quadrature."""
     near = [measured + WIDTH * step for step in (-5, 0, 5)]
 
     def inner(value: float) -> float:
@@ -58,7 +58,7 @@ def log_evidence(measured: float, distance: Prior) -> float:
 
 
 def distance_points(distance: Prior) -> list[float]:
-    """Where a narrow prior has its mass."""
+    """Return points at which a narrow prior has its mass."""
     return [float(distance.rescale(quantile)) for quantile in (0.01, 0.5, 0.99)]
 
 

@@ -91,7 +91,7 @@ def test_a_weight_that_is_no_number_fails() -> None:
 
 @pytest.mark.parametrize("checks, asked", [(0, 0), (1, 1), (4, 2), (100, 8)])
 def test_rows_without_a_value_are_asked_for_theirs(checks: int, asked: int) -> None:
-    """Every other row has none; of half of the few that are asked the likelihood is not a number, so of half of all."""
+    """Every second row has no value. Half of the rows that are evaluated are NaN, so half of all rows are counted as NaN."""
     batch = drawn(checks)
     batch.without_value[::2] = True
     step = SpotCheck(problem_of(Parabola(), TRANSFORM))

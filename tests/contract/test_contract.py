@@ -313,7 +313,7 @@ class Own(Uniform):
 
 
 Impostor = type("Uniform", (Uniform,), {})
-"""One that goes by a name of Bilby's."""
+"""A prior class with the name of one of Bilby's."""
 
 
 def test_priors_of_ones_own(trained: Contract) -> None:

@@ -1,4 +1,4 @@
-"""How far two noise curves are from each other; the comparison of whole contracts is in ``test_contract.py``."""
+"""Tests of the distance between two noise curves; whole contracts are compared in ``test_contract.py``."""
 
 from __future__ import annotations
 

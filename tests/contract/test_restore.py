@@ -66,7 +66,7 @@ def facts_of(priors: PriorDict, start: float = 0.0) -> dict[str, Any]:
 
 
 def restored(key: str, prior: Prior, start: float = 0.0, later: float = 0.0) -> Prior:
-    """One prior, rebuilt for a segment that starts ``later``."""
+    """Return a prior that is rebuilt for a segment that starts ``later``."""
     return restore_priors(facts_of(PriorDict({key: prior}), start), start + later)[key]
 
 
@@ -251,7 +251,7 @@ class Own(Uniform):
 
 
 class Impostor(Uniform):
-    """One that goes by a name of Bilby's."""
+    """A prior class with the name of one of Bilby's."""
 
 
 Impostor.__name__ = "Sine"

@@ -1,4 +1,4 @@
-"""Which events a network of a family serves, and what is said where it does not."""
+"""Tests of which events a network of a family serves, and of the messages for those that it does not."""
 
 from __future__ import annotations
 

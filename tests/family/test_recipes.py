@@ -1,4 +1,4 @@
-"""How networks are made that ship."""
+"""Tests of the recipes of networks that ship."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_noise_of_the_products_is_white(first: str) -> None:
 
 
 def test_at_the_edge_of_a_band_high_polynomials_lose_some_of_the_noise() -> None:
-    """Where most of the power is within a few points of the lowest frequency; the noise is never more than white."""
+    """Some noise is lost if most power is within a few points of the lowest frequency; it never has a variance above one."""
     variances = np.diag(of_noise([0.5 * np.log(FREQUENCIES)])).real
     assert np.all(variances < 1 + 1e-6) and np.all(variances > 0.75)
     assert variances[:3].min() > 1 - LOST

@@ -240,7 +240,7 @@ def test_calibration_alone(run: Any, said: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.slow
 def test_a_parameter_that_changes_no_data(run: Any, said: pytest.LogCaptureFixture) -> None:
-    """Not learnt, drawn from its prior, and weighed all the same: the evidence is that of the other, a closed form."""
+    """The parameter is drawn from its prior instead of learnt; the evidence is that of the other parameter, in closed form."""
     x = np.linspace(0, 1, 20)
     y = 0.4 * x + np.random.default_rng(1).normal(0, 0.2, 20)
     likelihood = GaussianLikelihood(x, y, lambda x, a, idle: a * x, sigma=0.2)

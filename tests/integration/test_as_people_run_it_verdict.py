@@ -280,7 +280,7 @@ def log_evidence(likelihood: GaussianLikelihood) -> float:
 
 
 def test_a_network_that_has_learnt_nothing_is_not_kept(tmp_path: Path, lines: list[str]) -> None:
-    """One step that goes nowhere; the event is sampled from the prior, rightly, and nothing waits in the cache."""
+    """A training of one step: the event is sampled from the prior with the right result, and no model is stored."""
     cache = tmp_path / "models"
     likelihood, priors = straight()
     result = run(

@@ -205,7 +205,7 @@ def test_an_evicted_training_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_job_that_restarts_itself_ends(tmp_path: Path) -> None:
-    """Every 40 seconds, as bilby_pipe has it of long jobs: each start goes on, through the training and the refinement."""
+    """The job stops every 40 seconds, as bilby_pipe's long jobs do, and each start continues the training or the refinement."""
     settings = (
         "{network: nsf, n_waveforms: 2000, training_time: None, training_steps: 300, hidden_features: 32, n_effective: 5000, "
         "cache: models, progress: False}"

@@ -93,7 +93,7 @@ ARRAY = [
     # As most catalogue analyses with time marginalisation are: everything that Bilby can integrate out.
     Configuration(distance=True, phase=True, time="jitter"),
 ]
-"""Every pair of levels of two settings is there at least once."""
+"""Configurations in which every pair of values of two settings is there at least once."""
 
 
 def test_every_pair_of_settings_is_tried() -> None:
@@ -227,7 +227,7 @@ def sample(
 
 
 def check_columns(configuration: Configuration, result: Result) -> None:
-    """All physical parameters are there, numbers, and within their priors, whatever was integrated out."""
+    """Check that all physical parameters are numbers within their priors, also if some were integrated out."""
     posterior = result.posterior
     assert len(posterior) >= 1
     free = {f"recalib_{name}_{kind}_{node}" for name in configuration.detectors for kind in ("amplitude", "phase")
@@ -256,7 +256,7 @@ def check_columns(configuration: Configuration, result: Result) -> None:
 
 
 def check_verdict(result: Result) -> None:
-    """Not reliable without a network; failed for the sake of the budget alone; no error from a single draw."""
+    """Check that it is not reliable without a network, `failed` only because of the budget, and has no error from one draw."""
     statistics = result.meta_data["run_statistics"]
     if statistics["effective_sample_size"] < 1.5:
         assert not np.isfinite(result.log_evidence_err)
@@ -304,7 +304,7 @@ def test_each_ends_with_a_whole_posterior(configuration: Configuration, tables: 
 def test_priors_of_the_plain_frame_in_a_detectors_frame(
     configuration: Configuration, tables: Path, tmp_path: Path
 ) -> None:
-    """Where zenith and azimuth, or the time at H1, have no prior, Bilby takes right ascension, declination, geocentric time."""
+    """Without priors of zenith and azimuth, or of the time at H1, Bilby uses sky position and geocentric time."""
     likelihood, _ = build(configuration, tables)
     priors = priors_of(Configuration())
     fixed = fixed_values(priors)

@@ -1,4 +1,4 @@
-"""Every family of networks, hardly trained, gives the evidence of the five-parameter problem: its weights see to that."""
+"""Tests that hardly trained networks of every family give the right evidence by their weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One simulated signal from beginning to end, and its evidence by another road."""
+"""Tests of a simulated signal from beginning to end, with its evidence computed in another way."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_truth_is_not_far(result: Result, problem_5d: tuple) -> None:
 
 @pytest.mark.slow
 def test_an_untrained_network_is_found_out(problem_5d: tuple, tmp_path: Any) -> None:
-    """One step teaches nothing: the network is not kept, and not relied on."""
+    """A network after one training step is neither stored nor trusted."""
     result = run(
         problem_5d, tmp_path, training_steps=1, n_effective=2000, max_likelihood_evaluations=5000, refine=False
     )

@@ -1,4 +1,4 @@
-"""One contract for every family of networks, whatever it is made of."""
+"""Tests that all families of networks keep the same contract."""
 
 from __future__ import annotations
 

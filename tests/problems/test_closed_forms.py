@@ -129,7 +129,7 @@ def test_bananas(ndim: int) -> None:
 
 
 def test_heavy_tails() -> None:
-    """Each parameter on nodes of the angle whose tangent it is: a Cauchy density is flat there."""
+    """The integral uses nodes of the angle whose tangent the parameter is, because a Cauchy density is flat there."""
     problem = scales.heavy_tails()
     nodes, weights = [], []
     for middle in (0.5, -1.0, 2.0):

@@ -25,7 +25,7 @@ def half_modes(size: int, seed: int) -> np.ndarray:
 
 
 def test_density_is_that_of_the_draws() -> None:
-    """One column is uniform in parts of u, the other all but whole within the prior."""
+    """One column is uniform in parts of u; the other lies almost entirely within the prior."""
     means, cholesky = np.array([[0.0, 0.0], [2.0, 1.0]]), np.array([np.eye(2), 0.5 * np.eye(2)])
     whitening = Whitening(np.array([0.4, 0.5]), np.diag([0.2, 0.05]))
     density = InQuantiles(EventFlow(None, whitening, NormalMixture(np.array([0.5, 0.5]), means, cholesky)))
@@ -47,7 +47,7 @@ def test_density_is_that_of_the_draws() -> None:
 
 @pytest.mark.training
 def test_modes_cut_by_edges_are_kept() -> None:
-    """No less efficient than normal densities 1.5 times as wide as those fitted to modes and half modes by their moments."""
+    """The density is as efficient as normal densities fitted to modes and half modes, made 1.5 times as wide."""
     size, width = 5000, 1.5
     points = ndtri(half_modes(size, 2))
     density = fit_in_quantiles(points, np.zeros(size), np.random.default_rng(3), width)

@@ -190,7 +190,7 @@ def test_times_of_loud_signals_differ_as_their_arrivals_do(two):
 
 
 def test_the_pivot_follows_the_phase_parameter(one):
-    """One wave at many phases and times: the angle found less the angle put in is one number."""
+    """For one wave at many phases and times, the angle found minus the true angle is constant."""
     simulator, aligner = one
     size, rng = 30, np.random.default_rng(6)
     low, high = simulator.view.arrival_range()

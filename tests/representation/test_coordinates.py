@@ -219,7 +219,7 @@ def test_density_sums_to_one_over_the_copies(coordinates):
     ids=["inclination", "folded inclination", "phase", "turned phase", "folded phase", "negative order", "distance"],
 )
 def test_draws_follow_the_density_claimed(transform, key, config, low, high):
-    """One parameter alone, a lopsided network: quadrature of the density, and a comparison of draws with it."""
+    """With one parameter and a skewed network, draws are compared with a quadrature of the density."""
     coordinates = Coordinates(transform, config, arrival)
     coordinates.location, coordinates.scale = np.array([0.3]), np.array([0.8])
     network = norm(0.4, 0.7)

@@ -1,4 +1,4 @@
-"""Which steps a run's weight is made of, and in which order."""
+"""Tests of which steps make the weight of a run, and of their order."""
 
 from __future__ import annotations
 

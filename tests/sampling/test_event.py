@@ -1,4 +1,4 @@
-"""One event from proposal to outcome, on networks that are good, poor, and blind to a part of the prior."""
+"""Tests of an event from proposal to outcome, with networks that are good, poor, or blind to a part of the prior."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_time_that_is_out_ends_the_run() -> None:
 
 
 def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
-    """How many draws came from each part was left to when time ran out."""
+    """The numbers of draws from the parts depend on when the time ran out."""
     aim = target(Fast((1.0,)))
     proposal = defensive(Start(1.0, 0.1), aim.prior, Shares())
     rng = np.random.default_rng(1)

@@ -116,7 +116,7 @@ def test_what_was_climbed_is_not_climbed_again() -> None:
 
 
 def test_a_budget_that_ends_is_told() -> None:
-    """No line is tried, and no mode climbed: the search is not complete."""
+    """If no line was tested and no mode climbed, the search is not complete."""
     found, _ = hunt(toys.unequal_modes(2, 0.05), 2000, go_on=lambda size: False)
     assert not found.complete
     assert found.density is None

@@ -81,7 +81,7 @@ def test_header_says_what_it_is(stored):
 
 
 def test_serves_at_another_gps_time(stored):
-    """Where the detectors see the same: times are kept from the start of the segment."""
+    """After a sidereal day the detectors see the same; times are stored relative to the start of the segment."""
     problem, _, file = stored["5d"]
     likelihood, priors = copy.deepcopy(problem)
     day = 86164.0905  # sidereal

@@ -63,7 +63,7 @@ def test_each_kind_of_data(name: str) -> None:
 
 
 def test_tied_parameters_are_left_alone() -> None:
-    """One of them cannot be moved alone."""
+    """A parameter that is tied to another by a conversion cannot be changed alone."""
 
     def convert(parameters: dict[str, Any]) -> dict[str, Any]:
         return {**parameters, "total": parameters["b"] + parameters["late"]}

@@ -144,7 +144,7 @@ def test_time_series_in_full(problem_5d: tuple, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keys", [("slope", "intercept"), ("slope",)])
 def test_gaussian_likelihood(keys: tuple[str, ...], tmp_path: Path) -> None:
-    """One or several parameters, the others fixed; the model is found again although it was not asked for as linear."""
+    """With one or several free parameters, the model is found again although it was not requested as linear."""
     problem = regression(keys)
     model = train_model(*problem, TINY, progress=False)
     assert (model.kind, model.grid, model.coordinates.keys) == ("linear", None, keys)

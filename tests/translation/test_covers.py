@@ -203,7 +203,7 @@ def test_a_subclass_has_its_own_density() -> None:
 
 
 def test_read_back_from_a_file_it_is_one_joint_prior() -> None:
-    """Every member then has a distribution of its own, equal to the others."""
+    """After reading from a file, every member has a separate distribution that is equal to the others."""
     priors = joint()
     apart = PriorDict({key: copy.deepcopy(prior) for key, prior in priors.items()})
     assert apart["a"].dist is not apart["b"].dist

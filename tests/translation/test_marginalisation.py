@@ -90,7 +90,7 @@ def test_the_average_over_times_is_the_sum(
 
 
 def test_it_is_close_to_the_plain_likelihood(plain: GravitationalWaveTransient) -> None:
-    """So that draws of the plain one serve; off by the turn of the Earth in half of the data, 6e-4, and no more."""
+    """Draws of the plain likelihood can be used: they differ by at most 6e-4, by the Earth's rotation in half of the data."""
     given, priors = marginal(plain, "wide")
     one = AtOneTime(unmarginalised(given, but=("time",)), priors["time_jitter"])
     for off in (-0.01, 0.0, 0.0004, 0.013):

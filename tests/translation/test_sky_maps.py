@@ -61,7 +61,7 @@ def dist(request: pytest.FixtureRequest, tmp_path: Path) -> HealPixMapPriorDist:
 
 
 def test_bilby_looks_up_the_first_row_for_all(tmp_path: Path) -> None:
-    """Where this fails, Bilby has been mended, and its own density may be used."""
+    """If this fails, Bilby has been corrected, and its own density can be used."""
     dist = written(MAPS["spot"](), tmp_path)
     rows = np.array([[3.0, np.pi / 2 - 1.2], [0.5, 1.0]])
     assert dist.ln_prob(rows)[1] == dist.ln_prob(rows)[0] != dist.ln_prob(rows[1:])

@@ -131,7 +131,7 @@ WRONG = {
 @pytest.mark.training
 @pytest.mark.parametrize("how", WRONG)
 def test_wrong_on_purpose_exceeds_the_null(how: str) -> None:
-    """Each of these errors in five correlated dimensions is seen by one direction at least, at 4000 samples."""
+    """At least one direction shows each of these errors in five correlated dimensions, with 4000 samples."""
     rng = np.random.default_rng(4)
     covariance = 0.2 + 0.8 * np.eye(5)
     p, other = (rng.multivariate_normal(np.zeros(5), covariance, N) for _ in range(2))

@@ -118,7 +118,7 @@ WRONG = {
 
 @pytest.mark.parametrize("how", WRONG)
 def test_wrong_on_purpose_exceeds_the_floor(how: str) -> None:
-    """Every one of these errors must be seen at 5000 samples."""
+    """All of these errors must show with 5000 samples."""
     rng = np.random.default_rng(5)
     for _ in range(5):
         p, q = WRONG[how](rng)

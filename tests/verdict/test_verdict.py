@@ -1,4 +1,4 @@
-"""Every limit of the verdict, and its reasons in words."""
+"""Tests of all limits of the verdict, and of its reasons in words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.weights import good
     ],
 )
 def test_every_limit_of_the_verdict(change: dict[str, float], grade: str, word: str) -> None:
-    """Each figure alone turns the grade, and says so."""
+    """A single bad figure changes the grade, and the reason names it."""
     verdict = judge(dataclasses.replace(good(), **change))
     assert verdict.grade == grade
     assert len(verdict.reasons) == 1
@@ -111,7 +111,7 @@ def test_what_else_is_known_turns_the_grade(known: dict, grade: str, word: str) 
 
 
 def test_the_tail_of_even_weights_is_not_asked_for_its_index() -> None:
-    """Where the largest weight is ten times the mean or less; a little above, it is."""
+    """The index only counts if the largest weight is above ten times the mean."""
     run = dataclasses.replace(good(), pareto_k=0.9)
     even = dataclasses.replace(run, largest_weight=10.0 / run.n_draws)
     assert judge(even).grade == "reliable"

@@ -1,4 +1,4 @@
-"""How detectors see a wave, against Bilby's own functions, which take one position at a time."""
+"""Tests of the detectors' response against Bilby's own functions, which take one position at a time."""
 
 from __future__ import annotations
 

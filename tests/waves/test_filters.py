@@ -33,7 +33,7 @@ def problem(request):
 
 @pytest.mark.parametrize("held", [True, False])
 def test_products_are_those_of_one_row_at_a_time(problem, held: bool) -> None:
-    """Where the place is held, and where every row has one of its own."""
+    """Products agree for a fixed sky position, and for a different position in every row."""
     likelihood, transform = problem
     rows = rows_of(likelihood, transform)
     place = {key: rows[0][key] for key in PLACE} if held else None
@@ -143,7 +143,7 @@ def test_a_subclass_with_a_sky_of_its_own_is_asked(problem_5d, transform_5d) -> 
 
 
 def test_a_detectors_own_time_turns_with_the_place(problem_5d, transform_5d) -> None:
-    """No place is held where the likelihood's sky or time is another detector's."""
+    """The sky position is not fixed if sky or time of the likelihood refer to another detector."""
     exact = ExactConditional(ConditionalConfig(("phase", TIME), 2), transform_5d)
     assert exact.task(problem_5d[0])._filters._place is not None
     for frame in ({"reference_frame": "H1L1"}, {"time_reference": "H1"}):

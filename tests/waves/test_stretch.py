@@ -1,4 +1,4 @@
-"""Which band and stretch of time pilot signals ask for."""
+"""Tests of the band and the stretch of time that pilot signals need."""
 
 from __future__ import annotations
 

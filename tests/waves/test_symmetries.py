@@ -1,4 +1,4 @@
-"""Which parameters act by algebra: found for waveforms that have the symmetry, and not found for those that have not."""
+"""Tests that symmetries are found for waveforms that have them, and only for those."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One guard around the waveform generator."""
+"""Tests of the guard around the waveform generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well templates match waves of the prior: against the definition, on all frequencies."""
+"""Tests of the matches of templates and waves of the prior, against the definition on all frequencies."""
 
 from __future__ import annotations
 

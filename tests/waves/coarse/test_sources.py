@@ -129,7 +129,7 @@ def test_anything_else_is_read(make_problem_hl, model: dict) -> None:
 
 
 def test_a_search_does_not_call_what_is_dear(make_problem_hl) -> None:
-    """Where waves are read from all frequencies, the usual waves of black holes are searched with."""
+    """If waves have to be read from all frequencies, the search uses the usual waves of black holes."""
     likelihood, priors = make_problem_hl()
     user_model(likelihood, frequency_domain_source_model=whole_chirp_with_keys)
     window = priors["geocent_time"].minimum, priors["geocent_time"].maximum

@@ -115,7 +115,7 @@ def test_short_data_are_taken_as_they_are() -> None:
 
 
 def test_the_rounds_end_near_the_top(long) -> None:
-    """No further row about the best, at any distance, is much better."""
+    """No other row near the best one, at any distance, is much better."""
     _, transform = neutron_stars(0.003)
     assert long.bank is not None
     rng = np.random.default_rng(9)
