@@ -15,7 +15,9 @@ from typing import Any
 from ..errors import DataError
 from ..storage.folder import write_text
 
-_JOB, _STATE, _ROW, _LOG, _LOCK, _ATTEMPTS = "job.json", "state.json", "row.json", "log.txt", "lock", "attempts"
+LOG = "log.txt"
+"""Name of an event's log in its folder."""
+_JOB, _STATE, _ROW, _LOCK, _ATTEMPTS = "job.json", "state.json", "row.json", "lock", "attempts"
 BEAT = 5.0
 """Seconds after which a process that works on an event writes down the time used so far."""
 AFTERWARDS = ("map", "page", "row")
@@ -86,7 +88,7 @@ class EventFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.log = path / _LOG
+        self.log = path / LOG
 
     @property
     def name(self) -> str:

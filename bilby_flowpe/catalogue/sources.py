@@ -20,6 +20,8 @@ _EVENTS, _DEFAULTS = "events", "defaults"
 # Largest size in bytes of a file whose content is part of a digest. Larger files are strain, which takes long to read:
 # only their name counts.
 _LARGEST = 50e6
+# Lines of an ini file such as "distance-marginalization = True".
+_INTEGRATED = re.compile(r"^\s*(distance|phase|time)[-_]marginalization\s*[=:]\s*true\b", re.IGNORECASE | re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
@@ -49,6 +51,13 @@ class EventSource:
     base: Path
     settings: dict[str, Any]
     digest: str
+
+
+def marginalised(event: EventSource) -> list[str]:
+    """Return the parameters over which an ini file lets the likelihood integrate, of those that flowpe draws in closed form."""
+    if event.kind != PIPE:
+        return []
+    return _INTEGRATED.findall(event.file.read_text(encoding="utf-8"))
 
 
 def find_events(where: Path, base: Path | None = None) -> list[EventSource]:

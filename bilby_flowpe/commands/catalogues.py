@@ -12,9 +12,10 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from ..catalogue.event_folder import CHANGED, DONE, EventFolder
+from ..catalogue.event_folder import CHANGED, DONE, LOG, EventFolder
 from ..catalogue.hdf5 import publish
 from ..catalogue.runner import Planned, here, plan, run_catalogue
+from ..catalogue.sources import marginalised
 from ..catalogue.table import PAGE, TABLE, Entry, format_table
 
 # Seconds between two status lines: often enough to look alive, seldom enough to cost nothing beside the events.
@@ -68,6 +69,9 @@ def reprior(
 def _run(planned: list[Planned], outdir: Path, each: Any) -> None:
     """Run events, and print what came of them."""
     began = time.monotonic()
+    left = sum(one.standing not in (DONE, CHANGED) for one in planned)
+    if left:
+        print(f"{left} of {len(planned)} events to do; logs: {outdir}/events/*/{LOG}", file=sys.stderr, flush=True)
     with _status(planned, sys.stderr.isatty()):
         entries, interrupted = run_catalogue(planned, outdir, each, _tell(planned))
     print(format_table(entries))
@@ -97,6 +101,14 @@ def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
     left = sum(one.standing not in (DONE, CHANGED) for one in planned)
     each = f"{npool} processes each" if npool else "as many processes each as its configuration says"
     print(f"{len(planned)} events, {left} to do, {at_once} at once, {each}")
+    integrated = {one.event.name: keys for one in planned if (keys := marginalised(one.source))}
+    if integrated:
+        first, keys = next(iter(integrated.items()))
+        rest = f" and of {len(integrated) - 1} others" if len(integrated) > 1 else ""
+        print(
+            f"The likelihood of {first}{rest} is marginalised (over {', '.join(keys)}). It is used as it is: flowpe samples "
+            "these parameters too, and evaluates each kept draw twice; without marginalisation the result is the same, sooner"
+        )
 
 
 def _tell(planned: list[Planned]) -> Any:

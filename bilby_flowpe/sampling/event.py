@@ -364,6 +364,10 @@ class EventSampler:
                 return self._timed("completeness", lambda: completeness_of(looked, volume, self.target.prior))
         if ready and refinement.looking is not None:
             self.bar.stage("Looking for missed modes")
+            logger.info(
+                "Looking for modes that the draws may have missed, by further draws from the prior, for up to "
+                f"{self.wanted.search_time:g} s"
+            )
             looking, first = refinement.looking, refinement.round_draws
             found = self._timed("looking", lambda: looking.complete(weighted, proposal, first, self.wanted.search_time))
             return found or Completeness(

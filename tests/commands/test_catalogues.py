@@ -35,6 +35,8 @@ def test_a_catalogue_from_the_shell(folder: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr()
     assert "1 done, 1 failed" in said.out
     assert "a      reliable" in said.out
+    assert f"2 of 2 events to do; logs: {folder / 'out'}/events/*/log.txt" in said.err
+    assert (folder / "out/events/a/log.txt").is_file()
     assert "a: reliable" in said.err
     assert "b: analysis: ValueError: mass_9=50: is no parameter" in said.err
     assert main([*words, "--dry-run"]) == 0
@@ -48,6 +50,20 @@ def test_a_catalogue_from_the_shell(folder: Path, capsys: pytest.CaptureFixture[
     capsys.readouterr()
     assert main(["catalogue", str(folder / "none")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_marginalised_likelihoods_are_told_before(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "events.toml").unlink()
+    for name, lines in (
+        ("one", "distance-marginalization = True\nphase_marginalization=true\n"),
+        ("plain", "distance-marginalization = False\n#time-marginalization = True\n"),
+        ("two", "time-marginalization: True"),
+    ):
+        (folder / f"{name}.ini").write_text(f"label = {name}\n{lines}")
+    assert main(["catalogue", str(folder), "--outdir", str(folder / "out"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "The likelihood of one and of 1 others is marginalised (over distance, phase)" in said
+    assert "evaluates each kept draw twice" in said
 
 
 def test_the_status_line(tmp_path: Path) -> None:
