@@ -10,6 +10,7 @@ from typing import Any
 import corner
 import numpy as np
 from bilby.core.prior import Constraint, Uniform
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -31,6 +32,8 @@ _LARGE = 1e6  # values above it are GPS times, whose ticks have too many digits
 _OUTSIDE = 0.0005  # fraction of the samples beyond each end of an axis: single ones far away would make it too long
 # Margin on either side of an axis, as a fraction of its range, so that a posterior does not touch the frame.
 _MARGIN = 0.05
+# Fraction of an axis at either end that has no ticks: a label there, turned by 45 degrees, would cover one of the next panel.
+_CORNER = 0.04
 
 _SYMBOLS = {
     "chirp_mass_source": r"$\mathcal{M}^\mathrm{source}$",
@@ -149,6 +152,8 @@ def plot_comparison(
         heights = [np.histogram(table[:, index], _BINS, ends[index], density=True)[0] for table in tables.values()]
         # corner sets the height of a panel by the first posterior only.
         axis.set_ylim(0, 1.1 * float(np.max(heights)))
+    for axis in figure.axes:
+        _without_ticks_at_corners(axis)
     handles = [Line2D([], [], color=colour, label=name) for name, colour in coloured.items()]
     if truths is not None:
         handles.append(Line2D([], [], color="#555555", label="injected"))
@@ -161,6 +166,16 @@ def plot_comparison(
         figure.suptitle(title, fontsize=13)
     figure.savefig(path, dpi=100)
     return Path(path)
+
+
+def _without_ticks_at_corners(axis: Axes) -> None:
+    """Leave out ticks at the ends of an axis, whose labels would cover those of the next panel."""
+    for limits, ticks, set_ticks in (
+        (axis.get_xlim(), axis.get_xticks(), axis.set_xticks),
+        (axis.get_ylim(), axis.get_yticks(), axis.set_yticks),
+    ):
+        margin = _CORNER * (limits[1] - limits[0])
+        set_ticks([tick for tick in ticks if limits[0] + margin <= tick <= limits[1] - margin])
 
 
 def gps_offsets(table: Mapping[str, np.ndarray], keys: Sequence[str]) -> dict[str, float]:

@@ -107,6 +107,7 @@ axes[0].legend(frameon=False)
 posterior = results["spinning"].posterior
 axes[1].plot(posterior["chi_1"], posterior["chi_2"], ".", markersize=2, alpha=0.4)
 axes[1].plot(truth["chi_1"], truth["chi_2"], "k+", markersize=14)
-axes[1].plot(0, 0, "kx", markersize=10)
+axes[1].plot(0, 0, "kx", markersize=10, label="not spinning")
 axes[1].set(xlabel=r"$\chi_1$", ylabel=r"$\chi_2$", xlim=(-1, 1), ylim=(-1, 1))
+axes[1].legend(frameon=False, loc="lower left")
 figure.savefig(f"{OUTDIR}/model_selection.png", dpi=120)

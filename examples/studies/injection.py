@@ -19,7 +19,7 @@ import numpy as np
 from bilby.core.utils import logger
 
 from bilby_flowpe.configuration.file import read
-from bilby_flowpe.corner_plot import plot_comparison, shown_first
+from bilby_flowpe.corner_plot import bounds_of, plot_comparison, shown_first
 from bilby_flowpe.kinds import inject
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation.injections import optimal_snr
@@ -111,6 +111,7 @@ def main() -> None:
     plot_comparison(
         samples, shown_first(keys), arguments.outdir / f"{label}_corner.png", truths={key: truth[key] for key in keys},
         offsets={"geocent_time": truth["geocent_time"]}, title=label.replace("_", " "),
+        bounds=bounds_of(problem.priors),
     )  # fmt: skip
 
 
