@@ -24,7 +24,7 @@ INTRINSIC = ("mass_1", "mass_2", "chi_1", "chi_2")
 
 @cache
 def searched() -> tuple[Found, PriorTransform, BinaryChart]:
-    """What a search has found, the prior, and coordinates of what shapes a wave."""
+    """Hold the result of a search, the prior, and coordinates of the parameters that shape a wave."""
     likelihood, priors = two_detectors()
     transform = PriorTransform(priors)
     window = priors["geocent_time"].minimum, priors["geocent_time"].maximum
@@ -43,7 +43,7 @@ def planted() -> Planted:
 
 
 def looked(kept: np.ndarray | None = None) -> Looked | None:
-    """What modes are looked for with by some of the bank's draws alone, (N,) of booleans; by all when left out."""
+    """Return the record of a search for modes by those draws of the bank that booleans (N,) select, or by all."""
     found, transform, chart = searched()
     bank = found.bank
     assert bank is not None

@@ -73,7 +73,7 @@ def shortened(command: list[str], full: bool) -> list[str]:
 
 
 def told_of(model: Path, before: Path | None, folder: Path, full: bool) -> tuple[bool, str]:
-    """Whether a model is what its card says, and a line about it."""
+    """Return whether a model agrees with its card, and a line about it."""
     card = stated((model / "card.md").read_text("utf-8"))
     command = shortened(card["command"], full)
     summary, events, printed = measured(ROOT, command, folder / "after" / model.name)

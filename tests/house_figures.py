@@ -72,12 +72,12 @@ def functions(module: ast.Module) -> Iterator[tuple[str, Functions]]:
 
 
 def is_of(name: str, annotation: ast.expr | None, names: set[str], types: re.Pattern[str]) -> bool:
-    """Whether a parameter or field is a likelihood, or a prior."""
+    """Return whether a parameter or field is a likelihood, or a prior."""
     return name in names or (annotation is not None and bool(types.search(ast.unparse(annotation))))
 
 
 def both(fields: list[tuple[str, ast.expr | None]]) -> bool:
-    """Whether a likelihood and a prior are among parameters or fields, two different ones."""
+    """Return whether a likelihood and a prior are among parameters or fields, as two different ones."""
     likelihoods = {name for name, kind in fields if is_of(name, kind, LIKELIHOOD_NAMES, LIKELIHOOD)}
     priors = {name for name, kind in fields if is_of(name, kind, PRIOR_NAMES, PRIOR)}
     return bool(likelihoods and priors and len(likelihoods | priors) > 1)
@@ -209,7 +209,7 @@ def longest_way(arrows: dict[str, set[str]]) -> list[str]:
 
 
 def follow(tree: str) -> None:
-    """In a process of its own: solve the five-parameter problem, and print which files a weight goes through."""
+    """Solve the five-parameter problem in a separate process, and print which files a weight goes through."""
     import logging
 
     import bilby
@@ -258,7 +258,7 @@ def follow(tree: str) -> None:
 
 
 def followed(tree: Path) -> dict[str, list[str]]:
-    """What :func:`follow` prints with the package of ``tree``."""
+    """Return what :func:`follow` prints with the package of ``tree``."""
     environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     command = [sys.executable, __file__, "--follow", str(tree)]
     done = subprocess.run(command, env=environment, check=True, text=True, stdout=subprocess.PIPE)

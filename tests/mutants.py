@@ -157,7 +157,7 @@ HARMLESS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 
 
 def mutants(target: Target) -> Iterator[MutationSpec]:
-    """What cosmic-ray can change within the functions."""
+    """Return what cosmic-ray can change within the functions."""
     for item in _all_work_items([Path(target.module)], {}):
         (mutation,) = item.mutations
         inside = mutation.definition_name is not None and (
@@ -168,7 +168,7 @@ def mutants(target: Target) -> Iterator[MutationSpec]:
 
 
 def compiles(mutation: MutationSpec) -> bool:
-    """Whether it is Python still: the stars of ``{**one}`` are no power."""
+    """Return whether the text is still Python: the stars of ``{**one}`` are not a power."""
     source = Path(mutation.module_path).read_text(encoding="utf-8")
     try:
         ast.parse(mutate_code(source, get_operator(mutation.operator_name)(), mutation.occurrence))

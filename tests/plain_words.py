@@ -64,7 +64,7 @@ def text_of(node: ast.stmt | None) -> str | None:
 
 
 def is_number(value: ast.expr) -> bool:
-    """Whether a value is a number or a collection of numbers; arguments of a class do not count."""
+    """Return whether a value is a number or a collection of numbers; arguments of a class do not count."""
     parts = list(ast.walk(value))
     made = any(
         isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id[:1].isupper() for one in parts
@@ -112,7 +112,7 @@ def constants(file: Path, tree: ast.Module, lines: list[str]) -> Iterator[Place]
 
 
 def explained(constant: Place) -> bool:
-    """Whether the words about a constant have a unit and are enough for a reason."""
+    """Return whether the words about a constant have a unit and are enough for a reason."""
     words = re.findall(r"[a-zA-Zµ]+", constant.text.split(":", 1)[1])
     return len(words) >= REASON and any(word.lower() in UNITS for word in words)
 
@@ -130,7 +130,7 @@ def read(folder: Path) -> tuple[list[Place], list[Place]]:
 
 
 def unclear(text: str) -> bool:
-    """Whether a summary has to be read twice."""
+    """Return whether a summary has to be read twice."""
     words = summary(text).split()
     return words[0] in RELATIVE or len(words) <= FEW
 

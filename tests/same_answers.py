@@ -42,7 +42,7 @@ COUNTED_WORDS = re.compile(r"error|.*/verdict|trained/\d+")
 
 @dataclass
 class Difference:
-    """What differs between two answers to one problem."""
+    """Return the differences between two answers to one problem."""
 
     numbers: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
@@ -146,7 +146,7 @@ def first_difference(one: np.ndarray, other: np.ndarray) -> str | None:
 
 
 def told_of(name: str, before: Path, after: Path) -> tuple[bool, str]:
-    """Whether the answers to a problem are as they have to be, and a line about it."""
+    """Return whether the answers to a problem are as they have to be, and a line about it."""
     arrays, words = read(after)
     found = compare(before, after)
     also = f"; {len(found.words)} texts: {found.words[0][:300]}" if found.words else ""

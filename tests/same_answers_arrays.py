@@ -182,7 +182,7 @@ def regimes(low: float, high: float) -> Callable[..., dict]:
 
 
 def two_regimes(folder: Path) -> Pieces:
-    """In a part of the prior the phase acts otherwise: where it is met, the run starts again without its closed form."""
+    """The phase acts differently in a part of the prior: if it is met, the run starts again without the closed form."""
     truth = {"mass": 31.0, "luminosity_distance": 2.0, "phase": np.pi, "ra": 1.4, "dec": -1.2, "psi": 2.6}
     truth["geocent_time"] = START + 0.5
     searched = {"mass": Uniform(20, 40), "luminosity_distance": Uniform(1, 4)}

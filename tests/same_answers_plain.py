@@ -98,7 +98,7 @@ def multinomial() -> tuple[Likelihood, PriorDict]:
 def noise_model(
     make: Callable[[], tuple[Likelihood, PriorDict]], folder: Path, without: bool = True, **changes: Any
 ) -> Pieces:
-    """With a network trained on demand, found again by a second run, and without any."""
+    """Answer with a network that is trained on demand and found again by a second run, and without a network."""
     yield "trained", sample(*make(), folder, **{**BRIEF_TRAINING, **changes})
     yield "found", sample(*make(), folder, **{**BRIEF_TRAINING, "sampling_seed": 2, **changes})
     if without:

@@ -16,7 +16,7 @@ BITS = [
 
 
 def smooth_curve(frequencies: np.ndarray) -> np.ndarray:
-    """As a detector's from 15 Hz, in 1/Hz."""
+    """Return a PSD like that of a detector from 15 Hz, in 1/Hz."""
     return 1e-46 * (1 + (40 / np.maximum(frequencies, 15)) ** 4 + (frequencies / 300) ** 2)
 
 

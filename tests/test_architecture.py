@@ -115,7 +115,7 @@ def imported(path: str, source: str, modules: set[str]) -> set[str]:
 
 
 def violations(sources: dict[str, str]) -> list[str]:
-    """What breaks the rules in a package given as sources by relative path: empty when all is well."""
+    """Return what breaks the rules in a package that is given as sources by relative path; nothing if all is well."""
     modules = {dotted(path) for path in sources}
     problems = []
     siblings: dict[str, dict[str, set[str]]] = {}

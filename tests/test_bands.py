@@ -22,7 +22,7 @@ def bands(problem_5d) -> dict:
 
 
 def test_noise_has_unit_variance_a_sample(bands, problem_5d) -> None:
-    """What is left of the data after the true waveform; the band is less than the whole, and so is the variance."""
+    """The residual after the true waveform has the variance of noise in the band, which is less than the whole."""
     (interferometer,) = problem_5d[0].interferometers
     (band,) = bands.values()
     left = band["data"] - band["median"]
@@ -62,7 +62,7 @@ def test_data_whose_waveforms_fail_are_still_shown(problem_5d, monkeypatch) -> N
 
 
 def test_long_data_are_kept_around_the_end_of_the_signal(monkeypatch) -> None:
-    """And few waves are made on all frequencies, or fewer altogether where there is no other way."""
+    """Few waves are made on all frequencies, or fewer waves in all if there is no other way."""
     likelihood = long_problem()
     rows = [{**ROW, "luminosity_distance": distance} for distance in np.linspace(18.0, 22.0, 101)]
     bands = whitened_bands(likelihood, rows, waveforms=101)

@@ -1,4 +1,4 @@
-"""What is derived of a binary, held against formulas written here and against Bilby's own conversions."""
+"""Derived quantities of a binary, compared with formulas written here and with Bilby's own conversions."""
 
 from __future__ import annotations
 

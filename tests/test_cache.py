@@ -1,4 +1,4 @@
-"""Of the models that may be used, the best is; folders hold contracts and no network here."""
+"""The best of the models that may be used is chosen; folders here hold contracts without a network."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def keep(
     tolerance: float | None = None,
     settings: Settings = SETTINGS,
 ) -> Path:
-    """What the search reads of a model."""
+    """Write the parts of a model that the search reads."""
     folder.mkdir(parents=True)
     described = {
         "contract": contract.facts,
@@ -224,7 +224,7 @@ def test_whatever_is_wrong_with_a_description_the_model_is_passed_over(
 
 
 def test_training_that_is_enough(tmp_path: Path) -> None:
-    """As many steps or seconds as are asked for, or a training that was given as much and stopped early."""
+    """A model needs as many steps or seconds as are asked for, or a training that was given as much and stopped early."""
     keep(tmp_path / "made", problem())  # 10 steps in 100 s, of at most 10 steps
     for steps, seconds, enough in (
         (10, None, True), (11, None, False), (None, 100.0, True), (None, 101.0, False), (11, 100.0, True),

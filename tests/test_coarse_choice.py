@@ -1,4 +1,4 @@
-"""Whether a run draws with coarse waves, and what it is told where it does not."""
+"""The choice of coarse waves for a run, and its message if there are none."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_where_there_are_none(problem, caplog: pytest.LogCaptureFixture) -> None
 def test_waves_that_raise_are_no_end(
     problem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether the likelihood's own waves will do is for a run without coarse waves to say."""
+    """A run without coarse waves decides whether the likelihood's own waves can be used."""
 
     def raises(*_: object) -> None:
         raise SimulationError("no such mass ratio")

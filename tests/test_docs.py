@@ -1,4 +1,4 @@
-"""What the documentation points at is there (files, pictures, headings, scripts and their options), and its code runs."""
+"""Targets of the documentation exist (files, pictures, headings, scripts and their options), and its code runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_no_merge_was_left_half_done(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_are_those_of_scripts_that_are_here(page: Path) -> None:
-    """In every ``python examples/NAME.py --OPTION``, the file exists and has the option."""
+    """The file of every ``python examples/NAME.py --OPTION`` exists and has the option."""
     text = page.read_text(encoding="utf-8")
     for script, rest in re.findall(r"python ((?:examples|benchmarks|tests)/[\w/]+\.py)([^`\n]*)", text):
         file = ROOT / script
@@ -128,7 +128,7 @@ def within(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_inline_commands_are_those_of_the_parser(page: Path) -> None:
-    """In every ```flowpe COMMAND --OPTION```, the command exists and has the option."""
+    """The command of every ``flowpe COMMAND --OPTION`` exists and has the option."""
     commands = within(cli.build_parser())
     for command in re.findall(r"`(flowpe [^`]+)`", page.read_text(encoding="utf-8")):
         words = command.split()

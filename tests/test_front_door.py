@@ -1,4 +1,4 @@
-"""What can be imported from the package itself, and the examples in the docstrings of it."""
+"""Functions that can be imported from the package itself, and the examples in their docstrings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import bilby_flowpe
 
 @pytest.fixture(scope="module")
 def names(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the examples take for granted: a problem, and a result whose posterior is far from the bounds of the prior."""
+    """Give the examples a problem, and a result whose posterior is far from the bounds of the prior."""
     from tests.trained import small_settings
 
     x, rng = np.linspace(0, 1, 20), np.random.default_rng(7)
@@ -42,7 +42,7 @@ def names(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 @pytest.mark.training
 def test_examples_of_docstrings_run(names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the order of the package's own list, but that a factor is of two results, of which ``reweight`` makes one."""
+    """The examples run in the order of the package's list, but ``reweight`` first makes a result for the Bayes factor."""
     monkeypatch.chdir(tmp_path)
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for name in ("train_model", "load_model", "reweight", "bayes_factor"):

@@ -64,7 +64,7 @@ def priors(draw: st.DrawFn) -> PriorDict:
 @FIXED
 @given(priors())
 def test_priors(made: PriorDict) -> None:
-    """What is accepted can be drawn from, has finite densities there, and coordinates that lead back."""
+    """Accepted priors can be drawn from, have finite densities there, and coordinates that lead back."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:

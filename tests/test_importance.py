@@ -306,7 +306,7 @@ def test_normalised_weights() -> None:
 
 
 def moments_agree(x: np.ndarray) -> bool:
-    """Whether mean and variance of ``x`` are those of N(0, 1), at four standard errors."""
+    """Return whether mean and variance of ``x`` are those of N(0, 1), within four standard errors."""
     return abs(x.mean()) < 4 / math.sqrt(x.size) and abs(x.var() - 1) < 4 * math.sqrt(2 / x.size)
 
 

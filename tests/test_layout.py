@@ -228,7 +228,7 @@ def own(module: str) -> str:
 
 
 def complaints(found: set[str], files: set[str], together: dict, without: dict, of_none: dict) -> list[str]:
-    """What is out of place, in words: nothing when all is well."""
+    """Return what is out of place, in words; nothing if all is well."""
     elsewhere = {module: file for file, (_, tested) in together.items() for module in tested}
     named = {**elsewhere, **dict.fromkeys(without, "none")}
     told = []

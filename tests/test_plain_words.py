@@ -70,7 +70,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_package_has_no_riddles_left() -> None:
-    """As ``python tests/plain_words.py --list docstrings`` and ``constants`` would print."""
+    """Nothing is left that ``python tests/plain_words.py --list docstrings`` or ``constants`` would print."""
     texts, numbers = plain_words.read(ROOT)
     assert [one for one in texts if plain_words.unclear(one.text)] == []
     assert [one for one in numbers if not plain_words.explained(one)] == []
@@ -80,7 +80,7 @@ def test_the_package_has_no_riddles_left() -> None:
     "init", sorted((ROOT / "bilby_flowpe").rglob("*/__init__.py")), ids=lambda one: one.parent.name
 )
 def test_a_package_says_what_to_read_first(init: Path) -> None:
-    """And each module that it names in this way is there."""
+    """Each module that the docstring names in this way exists."""
     words = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
     assert "o read first" in words or "Read first" in words, init
     for name in re.findall(r":\w+:`~?\.(\w+)", words):

@@ -1,4 +1,4 @@
-"""What is refused of priors, or told, before anything is made of them."""
+"""Refusals and warnings about priors before they are used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a prior's draws are: plain, invertible, or sampled through their quantile."""
+"""The nature of a prior's draws: plain, invertible, or sampled through their quantile."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_conditional_on_numbers_goes_row_by_row(function) -> None:
 
 
 def test_conditional_table_is_held_against_its_draws() -> None:
-    """Of few points its density is not that of its draws, of many points it is; its condition takes no arrays."""
+    """A conditional table of few points lacks the density of its draws, one of many points has it."""
     coarse, fine = (
         ConditionalInterped(narrower, name="y", xx=np.linspace(0, 2, n), yy=np.linspace(0, 1, n) ** 3)
         for n in (8, 2000)

@@ -479,7 +479,7 @@ class TestDensityAndCumulativeDistribution:
         assert abs(PriorTransform(PriorDict({"x": SymmetricLogUniform(1, 2)})).log_scale["x"]) < 1e-3
 
     def test_the_draws_count_where_the_density_is_another(self):
-        """As in nested samplers: ``prob`` is twice as high at the upper end as it is drawn, and is not asked."""
+        """As in nested samplers ``prob``, which is twice the density of the draws at the upper end, is not used."""
 
         class Tilted(Uniform):
             def prob(self, val):
@@ -498,7 +498,7 @@ class TestDensityAndCumulativeDistribution:
 
 
 def test_the_edges_of_a_prior_have_finite_coordinates() -> None:
-    """As far out as the last quantile that differs from its end, on both sides alike; between edge and there no density."""
+    """Draws reach the last quantile that differs from its end, on both sides; there is no density beyond."""
     transform = PriorTransform(PriorDict({"x": Uniform(-1.0, 3.0)}))
     parameters = {"x": np.array([-1.0, 1.0, 3.0, 2.999999999])}
     v = transform.to_unconstrained(parameters)
@@ -510,7 +510,7 @@ def test_the_edges_of_a_prior_have_finite_coordinates() -> None:
 
 
 def test_density_of_some_keys_minds_their_constraints_alone() -> None:
-    """Of what no constraint ties the density is plain, also where another key breaks one; of what one ties it is not."""
+    """The density is plain for parameters that no constraint ties, also where another one breaks a constraint."""
     priors = BBHPriorDict({"mass_1": Uniform(10, 50), "mass_2": Uniform(20, 60), "phase": Uniform(0, 4)})
     priors["mass_ratio"] = Constraint(0, 1)
     transform = PriorTransform(priors)

@@ -1,4 +1,4 @@
-"""What loads PyTorch: a network or a flow, and nothing else that a run does."""
+"""PyTorch is loaded by a network or a flow, and by nothing else in a run."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_it_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
 
 @pytest.mark.training
 def test_a_signal_that_comes_while_it_loads_waits(tmp_path: Path) -> None:
-    """What was left half loaded cannot be loaded again."""
+    """A module that was loaded in part cannot be loaded again."""
     code = """
 import os, signal, sys
 from bilby_flowpe import pytorch

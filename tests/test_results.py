@@ -131,7 +131,7 @@ def test_the_error_of_an_evidence_has_two_parts() -> None:
 @pytest.mark.training
 @pytest.mark.parametrize("name", ["weights", "log_likelihood", "log_prior"])
 def test_a_parameter_may_have_the_name_of_another_column(name: str, tmp_path: Path) -> None:
-    """As with Bilby's other samplers: of its values the posterior has what Bilby keeps."""
+    """As with Bilby's other samplers, the posterior has those values that Bilby keeps."""
 
     class Bell(Likelihood):
         def log_likelihood(self, parameters: dict) -> float:

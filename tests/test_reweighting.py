@@ -113,7 +113,7 @@ def test_a_joint_prior(result: Result) -> None:
 
 
 def test_a_plain_dictionary_of_priors_will_do(result: Result) -> None:
-    """As for ``bilby.run_sampler``."""
+    """Plain tables of priors are taken, as by ``bilby.run_sampler``."""
     table = dict(copy.deepcopy(PRIORS))
     assert reweight(result, priors=table).log_evidence == reweight(result, priors=PriorDict(table)).log_evidence
 
@@ -176,7 +176,7 @@ def test_likelihoods_of_other_marginalisations_are_refused(result: Result) -> No
 
 
 def test_bilbys_own_reweighting_agrees(result: Result) -> None:
-    """By the weighted draws, as those of a nested sampler: where no parameter is fixed and the prior stays, it works."""
+    """Bilby's reweighting works on weighted draws if no parameter is fixed and the prior stays."""
     likelihood = GaussianLikelihood(X, Y, line, sigma=0.33)
     bilby.core.utils.random.seed(1)
     theirs = bilbys_reweight(copy.deepcopy(result), new_likelihood=likelihood, use_nested_samples=True)

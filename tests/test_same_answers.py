@@ -1,4 +1,4 @@
-"""What compares answers bit by bit: nothing that differs may pass, and nothing that is the same may be told."""
+"""Comparison of answers bit by bit: no difference may pass, and equal answers may not be reported."""
 
 from __future__ import annotations
 

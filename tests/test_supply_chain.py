@@ -1,4 +1,4 @@
-"""What the continuous integration installs is pinned, and held against digests."""
+"""Packages that the continuous integration installs are pinned and checked by digests."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def test_no_noise_is_said(make_problem_hl) -> None:
 
 
 def test_a_likelihood_of_ones_own_has_no_normal_residual(make_problem_hl) -> None:
-    """What its logarithm has to do with the power in the data is not known."""
+    """The relation of its logarithm to the power in the data is not known."""
     likelihood, _ = make_problem_hl()
     assert tells_power(likelihood)
     assert without_simulations(7.0).p_value < 1e-10

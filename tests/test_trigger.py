@@ -54,7 +54,7 @@ def test_no_signal_is_none() -> None:
 
 @pytest.mark.parametrize("chirp_mass", [CHIRP_MASSES[0], 7.9, 28.0])
 def test_segments_hold_their_signals(chirp_mass: float) -> None:
-    """By the time to coalescence of lalsimulation."""
+    """Segments are as long as the time to coalescence by lalsimulation asks."""
     import lal
     import lalsimulation
 

@@ -111,7 +111,7 @@ def test_what_a_training_uses_are_fields_of_its_settings() -> None:
 
 
 def test_defaults_are_those_of_the_settings() -> None:
-    """But for the steps and seconds of a training, and the widths of a network."""
+    """Compare all but the steps and seconds of a training and the widths of a network."""
     settings = Settings()
     parts = settings_of(FlowPE.default_kwargs)
     assert parts["network"].pop("hidden_features") == 256

@@ -102,7 +102,7 @@ def test_a_fixed_value_is_not_changed_by_weights(made: Path) -> None:
 
 
 def done(planned: list[reprior.Planned]) -> dict[str, EventFolder]:
-    """What the processes of the events would do, here."""
+    """Do in this process what the processes of the events would do."""
     for one in planned:
         if one.standing != "done":
             one.event.prepare(one.job)

@@ -1,4 +1,4 @@
-"""What a batch has shown of a closed form and the likelihood."""
+"""Comparisons of a closed form with the likelihood in a batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_scale_grows_with_the_log_likelihood() -> None:
 
 
 def test_scatter_of_another_likelihood() -> None:
-    """Of a tempered Gaussian in two dimensions the log correction scatters by 0.9 times ten, as a sum of two squares."""
+    """The log correction of a tempered Gaussian in two dimensions scatters by 0.9 times ten, as a sum of two squares."""
     rng = np.random.default_rng(3)
     squares = np.sum(rng.uniform(-20, 20, (20_000, 2)) ** 2, axis=1)
     tempered, plain = -0.05 * squares, -0.5 * squares

@@ -1,4 +1,4 @@
-"""What every step has to be."""
+"""The requirements that every step has to meet."""
 
 from __future__ import annotations
 

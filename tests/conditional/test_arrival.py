@@ -111,7 +111,7 @@ def test_likelihood_of_a_draw_is_the_users_own(case) -> None:
 @pytest.mark.training
 @pytest.mark.parametrize("quiet", [1.0, 3.0, 10.0, 1000.0])
 def test_quiet_signals(problem_5d, transform_5d, quiet: float) -> None:
-    """From a narrow peak to a density that is the prior: weights stay even."""
+    """Weights stay even, from a narrow peak to a density that is the prior."""
     exact = ExactConditional(PHASE_AND_TIME, transform_5d)
     task = exact.task(problem_5d[0])
     products = np.array([task(row) for row in rows(problem_5d[0], exact, 500, quiet)])

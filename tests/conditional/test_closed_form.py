@@ -264,7 +264,7 @@ def test_a_prior_of_the_inclination_with_a_spike_is_refused() -> None:
 @pytest.mark.training
 @pytest.mark.parametrize("products", [(30.0, 10.0, 35.0), (900.0, 100.0, 950.0), (0.1, 0.0, 0.02)])
 def test_a_share_of_the_prior_leaves_the_average(products: tuple[float, float, float]) -> None:
-    """And lets distances out of the likelihood's reach be drawn."""
+    """It also lets distances be drawn that are out of the likelihood's reach."""
     exact = ExactConditional(WITH_DISTANCE, PriorTransform(toy_priors()))
     rows = np.repeat(np.array([products]), 6000, axis=0)
     plain = exact.draw(rows, np.random.default_rng(1))

@@ -104,7 +104,7 @@ def test_loud_waves_are_drawn_well_and_their_likelihood_is_the_users(make) -> No
 
 @pytest.mark.training
 def test_a_wave_of_nearly_one_term_has_the_users_likelihood(make_problem_hl) -> None:
-    """As of a time-domain model, whose wave turns with the phase like one term to a few parts in a hundred thousand."""
+    """Imitate a time-domain model, whose wave rotates with the phase like one term to a few parts in a hundred thousand."""
     likelihood, priors = make_problem_hl()
     transform = PriorTransform(priors)
     keys = ("phase", "geocent_time")

@@ -24,12 +24,12 @@ PLACE = 0.75
 
 
 def product(row: dict) -> np.ndarray | None:
-    """What a draw needs of a row: the middle of its likelihood."""
+    """Return what a draw needs of a row: the middle of its likelihood."""
     return np.array([row["x"]]) if row["x"] < 2 else None
 
 
 def integral(x: float) -> float:
-    """Of exp(-(y - x)^2 / 2) over y from 0 to 1."""
+    """Return the integral of exp(-(y - x)^2 / 2) over y from 0 to 1."""
     return float(np.sqrt(np.pi / 2) * (erf((1 - x) / np.sqrt(2)) + erf(x / np.sqrt(2))))
 
 

@@ -147,7 +147,7 @@ def outdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def state() -> dict[str, Any]:
-    """What a process has once, and a reader may not change."""
+    """Return what exists once in a process, and may not be changed by a reader."""
     from bilby.core.utils.meta_data import global_meta_data
 
     return {
@@ -166,7 +166,7 @@ def state() -> dict[str, Any]:
 @needs_pipe
 @pytest.mark.slow
 def test_the_likelihood_is_that_of_the_run(outdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of every row kept the log likelihood is computed again, in a folder elsewhere."""
+    """The log likelihood of every kept row is computed again, in another folder."""
     monkeypatch.chdir(tmp_path)
     bilby.gw.cosmology.get_cosmology()
     before = state()

@@ -70,7 +70,7 @@ def contract(
     seed: int = 1,
     stay_overhead: bool = True,
 ) -> Contract:
-    """That of the five-parameter problem with something changed."""
+    """Return the contract of the five-parameter problem with something changed."""
     interferometers = InterferometerList([get_empty_interferometer(name) for name in detectors])
     for interferometer in interferometers:
         interferometer.minimum_frequency = minimum_frequency
@@ -737,7 +737,7 @@ def test_gaussian_problems() -> None:
 
 
 def test_other_models_of_gaussian_problems_are_refused() -> None:
-    """By what they give and not by their names: a mode that only one of them has would be missed."""
+    """Models are compared by their values and not by their names: a mode that only one of them has would be missed."""
     trained = regression()
     corrected(
         trained.match(regression(power=1.0)),
@@ -794,7 +794,7 @@ def test_problems_with_other_noise(kind: str, likelihood: type[Likelihood], kwar
 
 
 def test_noise_is_of_a_kind() -> None:
-    """And what is known of it is not searched, and the other way round."""
+    """A known parameter is not searched, and a searched one is not known."""
     unknown, known = noisy(GaussianLikelihood, more=WITH_SIGMA), noisy(GaussianLikelihood, sigma=0.5)
     assert set(known.facts) == {"kind", "priors", "fixed", "constraints", "model", "model_arguments"}
     assert set(known.arrays) - set(unknown.arrays) == {"sigma"}

@@ -61,7 +61,7 @@ SHARES = np.linspace(0.001, 0.999, 41)
 
 
 def facts_of(priors: PriorDict, start: float = 0.0) -> dict[str, Any]:
-    """What a contract says of them, as it comes back from a file."""
+    """Return the priors' description in a contract, as it comes back from a file."""
     return json.loads(json.dumps(describe_priors(PriorTransform(priors), start)))
 
 

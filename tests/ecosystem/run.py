@@ -34,7 +34,7 @@ TORCH = "torch==2.13.0"
 
 
 def environments() -> dict[str, dict[str, Any]]:
-    """What each example needs, by its name."""
+    """Return the requirements of each example by its name."""
     return tomllib.loads((HERE / "environments.toml").read_text())
 
 

@@ -32,7 +32,7 @@ def log_target(chart: FamilyChart, parameters: Parameters) -> np.ndarray:
 
 
 def efficiency(chart: FamilyChart) -> tuple[float, float]:
-    """Of the mixture on the statistic, and the log evidence."""
+    """Return the efficiency of the mixture on the statistic, and the log evidence."""
     mixture = defensive(chart, chart.transform, Shares(), chart.density)
     draws = mixture.draw(3000, np.random.default_rng(6))
     there = {key: column[draws.inside] for key, column in draws.parameters.items()}

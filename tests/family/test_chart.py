@@ -164,7 +164,7 @@ def test_the_view_is_that_of_the_events_own_wave() -> None:
 
 
 def test_edges_of_a_family_that_cut_a_posterior() -> None:
-    """Of spins up to 0.99 a prior up to one has more; a posterior far from there is none of an edge's."""
+    """A prior up to one reaches beyond spins of 0.99; a posterior far from there is not one at an edge."""
     transform = PriorTransform(BBHPriorDict({**OF_FAMILY, "chi_1": Uniform(-1, 1), "chi_2": Uniform(-0.5, 0.5)}))
     model = untrained(ALIGNED, FEATURES[ALIGNED.name])
     chart = FamilyChart(model, data(), transform, transform.keys, TRUTH, (0, 1))

@@ -33,7 +33,7 @@ def data() -> GravitationalWaveTransient:
 
 
 def problem(priors: PriorDict, detectors: tuple[str, ...] = ("H1", "L1"), lowest: float = 20.0) -> Any:
-    """What is asked of a problem: the prior, and the data's detectors."""
+    """Describe what a choice asks of a problem: the prior, and the detectors of the data."""
     seen_by = [SimpleNamespace(name=name, minimum_frequency=lowest) for name in detectors]
     return SimpleNamespace(prior=PriorTransform(priors), likelihood=SimpleNamespace(interferometers=seen_by))
 

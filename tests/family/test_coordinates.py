@@ -65,7 +65,7 @@ def test_the_pivot_is_the_middle_and_the_metric_the_unit() -> None:
 
 
 def test_newtons_mass_keeps_the_phase() -> None:
-    """Of the waves of light binaries, less a phase and a time, the product with the change by the chirp mass is zero."""
+    """For light binaries, the product of a wave with its change by the chirp mass, without phase and time, is zero."""
     scales, leading = fitted(True)
     assert leading.by_phase
     gathered, phases = event([red(FREQUENCIES)], 20.0, LIGHT)

@@ -45,7 +45,7 @@ def test_the_shared_part_is_that_of_aligned_spins() -> None:
 
 
 def test_the_second_order_at_each_detector_sums_to_the_coherent_product() -> None:
-    """Of detectors alike, at their own phases."""
+    """The data of two equal detectors are at different phases."""
     gathered, phases = event([red(FREQUENCIES)] * 2, snr=20.0)
     gathered = replace(gathered, data=[gathered.data[0], gathered.data[1] * np.exp(0.7j)])
     seen = seen_by_orders(gathered, phases)

@@ -1,4 +1,4 @@
-"""What a network sees: white noise stays white, whatever the curve, and nothing is lost to notches."""
+"""The view of a network: white noise stays white under any curve, and nothing is lost to notches."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_draws_of_noise_have_mean_zero_and_unit_variance(curve: str) -> None:
 
 
 def test_the_wave_itself_is_in_the_first_product_alone() -> None:
-    """Of data that are the pivot's own wave: its signal-to-noise ratio, and nothing else."""
+    """Data that are the wave of the pivot have its signal-to-noise ratio, and nothing else."""
     binned, seen = seen_of([CURVES["red"], CURVES["blue"]], snr=25.0)
     pivot = seen.pivot
     own = Binned(binned.weights * pivot.amplitudes, binned.weights, pivot.phases)

@@ -151,7 +151,7 @@ def test_evidence_and_a_model_used_again(name: str, tmp_path: Path) -> None:
 
 
 def test_another_log_likelihood_is_sampled_from_the_prior(tmp_path: Path) -> None:
-    """What may be another likelihood has no network made for its parent's data, and comes to its own evidence."""
+    """A subclass that may be another likelihood gets no network of its parent's data, and has its own evidence."""
 
     class Tempered(PoissonLikelihood):
         def log_likelihood(self, parameters: dict | None = None) -> float:

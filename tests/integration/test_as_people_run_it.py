@@ -158,7 +158,7 @@ def test_a_closed_form_that_fails_once_counts_for_the_whole_run(tmp_path: Path) 
     ],
 )
 def test_a_likelihood_of_its_own(how: str, tmp_path: Path) -> None:
-    """What is set on the object weighs as a subclass does; where its posterior is another one, it is sampled by itself."""
+    """A method that is set on the object counts like a subclass; if its posterior differs, it is sampled by itself."""
     injection = {**PLACE, "mass": 31.0, "luminosity_distance": 1.0, "phase": 1.0}
     likelihood = signal(chirp, injection)
     plain = likelihood.log_likelihood_ratio

@@ -155,7 +155,7 @@ def test_a_function_of_no_module(run: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("reference", ["geocent", "H1", "L1"])
 def test_references_of_the_time(run: Any, reference: str) -> None:
-    """To a result that may be resumed, whatever the detector that Bilby keeps for it."""
+    """A run leads to a result that may be resumed, whichever detector Bilby keeps for it."""
     interferometers, generator = waves()
     key = "geocent_time" if reference == "geocent" else f"{reference}_time"
     fixed = {name: value for name, value in TRUTH.items() if name != "geocent_time"}
@@ -301,7 +301,7 @@ def test_a_marginalised_phase_that_does_not_turn(run: Any, said: pytest.LogCaptu
 def test_too_much_data_for_the_memory(
     run: Any, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of 32 s of a neutron star on a laptop: nothing is trained, and the log says what it would have taken."""
+    """For a slow likelihood, such as 32 s of a neutron star, nothing is trained, and the log says what it would take."""
     monkeypatch.setattr("bilby_flowpe.simulation.stored.spare_memory", lambda: 2.0**20)
     interferometers, generator = waves()
     likelihood = GravitationalWaveTransient(interferometers, generator)

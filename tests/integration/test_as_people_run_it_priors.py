@@ -105,7 +105,7 @@ def test_spike_and_slab_of_a_likelihood_that_has_a_network(tmp_path: Path, caplo
 
 
 class Steep(Prior):
-    """As Bilby's documentation has it: ``rescale`` and ``prob``, and nothing else."""
+    """A prior as in Bilby's documentation: ``rescale`` and ``prob``, and nothing else."""
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name, minimum=0.0, maximum=1.0)
@@ -230,7 +230,7 @@ SPOTS = {
     "name", ["two", *(pytest.param(key, marks=pytest.mark.slow) for key in ("at ra 0", "at a pole"))]
 )
 def test_sky_map(name: str, tmp_path: Path) -> None:
-    """Of spots exp(k (n.m - 1)) in pixels of three degrees, times a likelihood of the same form: summed over their parts."""
+    """Sum over the parts of spots exp(k (n.m - 1)) in pixels of three degrees, times a likelihood of the same form."""
     nside = 16
     fine = healpy.nside2npix(8 * nside)
     places = np.array(healpy.pix2vec(8 * nside, np.arange(fine), nest=True)).T
@@ -276,7 +276,7 @@ INJECTION = {
 
 @pytest.mark.slow
 def test_a_spin_that_may_be_nothing_with_the_phase_from_its_conditional(tmp_path: Path) -> None:
-    """By the trapezoidal rule over the spin, of Bilby's own likelihood averaged over the phase."""
+    """Integrate Bilby's own likelihood, averaged over the phase, over the spin by the trapezoidal rule."""
     interferometers, generator = wave(INJECTION, ("H1",))
     likelihood = bilby.gw.GravitationalWaveTransient(interferometers, generator)
     spin = SlabSpikePrior(Uniform(-0.5, 0.5), spike_location=0.0, spike_height=0.4)
@@ -299,7 +299,7 @@ def test_a_spin_that_may_be_nothing_with_the_phase_from_its_conditional(tmp_path
 
 @pytest.mark.slow
 def test_a_loud_signal_under_a_sky_map_is_the_one_without_it_reweighted(tmp_path: Path) -> None:
-    """With the sky free and with a map: the evidences differ by the mean of the map's density over the even one."""
+    """With a free sky and with a map, the evidences differ by the mean of the map's density relative to the even one."""
     interferometers, generator = wave(INJECTION, ("H1", "L1"))
     likelihood = bilby.gw.GravitationalWaveTransient(interferometers, generator)
     places = np.array(healpy.pix2vec(32, np.arange(healpy.nside2npix(32)))).T

@@ -196,7 +196,7 @@ def test_a_constraint_that_cuts_is_said(tmp_path: Path) -> None:
 
 
 def event(folder: Path, outdir: Path, *arguments: str) -> str:
-    """What the example prints."""
+    """Return what the example prints."""
     done = subprocess.run(
         [
             sys.executable,

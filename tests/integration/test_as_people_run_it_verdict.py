@@ -1,4 +1,4 @@
-"""What a run says of itself, through Bilby: errors, budgets, bars and log lines, and values that hard problems have."""
+"""Reports of a run through Bilby: errors, budgets, progress bars and log lines, and values of hard problems."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def said(result: Result) -> tuple[str, str]:
 
 @pytest.fixture
 def lines() -> Any:
-    """What Bilby's logger is told."""
+    """Collect the messages to Bilby's logger."""
     kept: list[str] = []
 
     class Handler(logging.Handler):
@@ -157,7 +157,7 @@ def test_a_posterior_in_the_tail_of_its_prior(tmp_path: Path, mean: float, prior
 
 @pytest.mark.parametrize("extension", ["json", "hdf5"])
 def test_an_evidence_of_one_effective_draw_has_no_error(tmp_path: Path, extension: str) -> None:
-    """And Bilby's files take that."""
+    """Bilby's files can hold it."""
     needle = Plain(lambda p: -5e9 * ((p["x"] - 1) ** 2 + p["y"] ** 2))
     result = run(tmp_path, needle, SQUARE, max_likelihood_evaluations=1500, save=extension)
     assert result.log_evidence_err == np.inf
@@ -179,7 +179,7 @@ def test_draws_that_were_never_made_are_not_quoted(tmp_path: Path, budget: int) 
 
 
 def test_a_budget_that_ends_with_what_was_asked_for_is_no_failure(tmp_path: Path) -> None:
-    """Of a broad posterior the first rounds are enough, though the budget allows no further one."""
+    """The first rounds are enough for a broad posterior, although the budget allows no further one."""
     broad = Plain(lambda p: -0.5 * (p["x"] ** 2 + p["y"] ** 2))
     result = run(tmp_path, broad, SQUARE, max_likelihood_evaluations=9300, n_effective=2000)
     statistics = result.meta_data["run_statistics"]
@@ -193,7 +193,7 @@ def test_a_budget_that_ends_with_what_was_asked_for_is_no_failure(tmp_path: Path
 
 @pytest.mark.slow
 def test_fewer_effective_draws_cost_less(tmp_path: Path) -> None:
-    """And are enough: one attempt, and nothing to object to but that a mode may have been missed."""
+    """Fewer draws are enough: there is one attempt, and no reason but that a mode may have been missed."""
     spent = {}
     for number in (200, 2000):
         result = run(tmp_path, Plain(bump), SQUARE, n_effective=number)

@@ -1,4 +1,4 @@
-"""What analysis scripts do with a result, whatever sampler it is of."""
+"""Uses of a result by analysis scripts, whichever sampler made it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ NOTEBOOK = {"cells": [{"cell_type": "markdown", "source": ["# words"]}, CELL]}
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], dict[str, Any], str]:
-    """What the study prints, keeps and writes of a made-up folder of examples."""
+    """Return what the study prints, keeps and writes about a made-up folder of examples."""
     folder = tmp_path_factory.mktemp("examples")
     for part in ("core_examples", "gw_examples", "tutorials"):
         (folder / part).mkdir()

@@ -58,7 +58,7 @@ def environment() -> dict[str, str]:
 
 
 def run(folder: Path, *words: str) -> str:
-    """What a command prints, warnings and logs included."""
+    """Return what a command prints, including warnings and logs."""
     done = subprocess.run(
         words, cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
@@ -162,7 +162,7 @@ def test_plots(hdf5: Pipeline) -> None:
 
 
 def test_a_run_is_repeated_over_empty_files(pipeline: Pipeline) -> None:
-    """What bilby_pipe lays out before a run, and finds again where HTCondor moved a job: an empty result, a folder."""
+    """bilby_pipe prepares an empty result and a folder before a run, and finds them again where HTCondor moved a job."""
     before, file = pipeline.result("par1"), pipeline.file("par1")
     file.write_bytes(b"")
     assert (pipeline.outdir / "result" / f"flowpe_{LABEL}_par1").is_dir()

@@ -217,7 +217,7 @@ def build(configuration: Configuration, tables: Path) -> tuple[GravitationalWave
 def sample(
     likelihood: GravitationalWaveTransient, priors: BBHPriorDict, outdir: Path, seed: int = 7, **options: Any
 ) -> Result:
-    """As ``bilby_pipe_analysis`` does, conversion with the likelihood included; read back from the file."""
+    """Run as ``bilby_pipe_analysis`` does, with the conversion by the likelihood, and read the result back from its file."""
     bilby.run_sampler(
         likelihood, priors, sampler="flowpe", network="none", outdir=str(outdir), label="run", sampling_seed=seed,
         conversion_function=generate_all_bbh_parameters, result_class=bilby.gw.result.CBCResult,
@@ -269,7 +269,7 @@ def check_verdict(result: Result) -> None:
 
 
 def fixed_values(priors: BBHPriorDict) -> dict[str, float]:
-    """Of what is not searched, marginalised parameters included; after the run Bilby has put their priors back."""
+    """Return values of parameters that are not searched, with marginalised ones, whose priors Bilby puts back after the run."""
     values = {key: prior if isinstance(prior, float) else prior.peak for key, prior in priors.items()
               if isinstance(prior, float) or prior.is_fixed}  # fmt: skip
     return {key: float(value) for key, value in values.items()}
@@ -335,7 +335,7 @@ SAME_EVIDENCE = {
 
 @pytest.fixture(scope="module")
 def evidences() -> dict[Configuration, tuple[float, float]]:
-    """Of configurations that have been run."""
+    """Return the evidences of configurations that have been run."""
     return {}
 
 
@@ -443,7 +443,7 @@ def ini(configuration: Configuration, strain: dict[str, Path]) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("configuration", ARRAY, ids=str)
 def test_bilby_pipe(configuration: Configuration, strain: dict[str, Path], tmp_path: Path) -> None:
-    """From files of strain to a result, in the processes that bilby_pipe starts."""
+    """The way from files of strain to a result works in the processes that bilby_pipe starts."""
     pytest.importorskip("bilby_pipe", reason="bilby_pipe is not installed")
     # bilby_pipe itself puts the angles of another frame, the time and the calibration into the prior.
     priors = priors_of(Configuration())

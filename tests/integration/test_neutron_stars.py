@@ -29,7 +29,7 @@ TIDES = {"lambda_1": 400.0, "lambda_2": 600.0}
 
 
 def generator(model: Any, approximant: str) -> WaveformGenerator:
-    """With the data's lowest frequency where the source model takes one."""
+    """Make the generator, with the lowest frequency of the data if the source model takes one."""
     ends = {} if model is source.binary_neutron_star_frequency_sequence else {"minimum_frequency": LOWEST}
     return WaveformGenerator(
         duration=DURATION,

@@ -62,7 +62,7 @@ def summarypages(folder: Path, results: dict[str, Path], *options: str) -> None:
 
 
 def check_file(folder: Path, label: str, result: Result) -> None:
-    """What PESummary keeps against the result that it was made of."""
+    """Compare what PESummary keeps with the result that it was made from."""
     with h5py.File(folder / "samples" / "posterior_samples.h5") as file:
         samples, injected = file[label]["posterior_samples"][()], file[label]["injection_data"][()]
         sampler = {key: value[0] for key, value in file[label]["meta_data/sampler"].items()}
@@ -96,7 +96,7 @@ def test_one_result(results: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_two_results_compared(results: dict[str, Path], tmp_path: Path) -> None:
-    """Of gravitational waves, one from JSON and one from HDF5."""
+    """Return two results of gravitational waves, one from JSON and one from HDF5."""
     folder = tmp_path / "pages"
     summarypages(folder, results, "--gw", "--no_ligo_skymap")
     home = (folder / "home.html").read_text()

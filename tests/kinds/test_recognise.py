@@ -62,7 +62,7 @@ BILBYS = (*OF_A_FUNCTION, Multinomial)
 
 
 def renamed(bilby: type[Likelihood]) -> type[Likelihood]:
-    """What leaves the likelihood as it is: a name, a start, a noise evidence, methods of its own."""
+    """Subclasses may add a name, a start, a noise evidence or methods: the likelihood stays the same."""
 
     class Renamed(bilby):
         """A user's own name."""

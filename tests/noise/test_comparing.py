@@ -63,7 +63,7 @@ def drawn(likelihood: GravitationalWaveTransient, label: str = "run", n_draws: i
 
 @pytest.fixture(scope="module")
 def plain() -> GravitationalWaveTransient:
-    """Of data in heavy-tailed noise, as the plain likelihood has them."""
+    """Return the plain likelihood of data in heavy-tailed noise."""
     return GravitationalWaveTransient(detectors(noise=StudentT(8.0), seed=4), generator())
 
 
@@ -130,7 +130,7 @@ def test_the_page_says_it(compared: NoiseComparison, tmp_path: Path) -> None:
 def test_where_draws_do_not_last_it_is_said_and_mended(
     plain: Any, result: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With hardly any signal left in the data the distance may be anything, and no draw is there."""
+    """If hardly any signal is left in the data, the distance may have any value, and there are no draws for it."""
     most = GravitationalWaveTransient(notched(plain.interferometers, [(21, 150)]), generator())
     models = {"without most": NoiseModel(most, "without 21 to 150 Hz")}
     (left,) = compare(result, plain, models).models

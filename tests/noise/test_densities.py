@@ -26,7 +26,7 @@ DENSITIES = [
 
 
 def integral(function, low: float) -> float:
-    """To infinity, by pieces that follow the long tails."""
+    """Integrate to infinity, in pieces that follow the long tails."""
     edges = [low, *(low + 10.0**power for power in range(-1, 8))]
     inner = sum(quad(function, *pair, epsabs=1e-13, epsrel=1e-11)[0] for pair in pairwise(edges))
     return inner + quad(function, edges[-1], np.inf)[0]
@@ -44,7 +44,7 @@ def test_integrals_are_one_and_those_of_the_tail(density) -> None:
 
 @pytest.mark.parametrize("density", [density for density in DENSITIES if density != OfMedian(16.6)], ids=str)
 def test_draws_have_the_density(density) -> None:
-    """Of the median by the definition: powers over medians of powers."""
+    """Draws have the density; those of an estimated median are powers divided by medians of powers."""
     draws = density.draw(20_000, np.random.default_rng(3))
     assert kstest(draws, lambda u: 1 - np.exp(density.log_survival(u))).pvalue > 1e-3
 

@@ -20,7 +20,7 @@ from .shared import SIGNAL, detectors, generator
 @pytest.mark.parametrize("window", [1.0, 0.875])
 @pytest.mark.parametrize("edges", [(), (40.0, 200.0)])
 def test_the_scale_is_integrated_out(edges: tuple[float, ...], window: float) -> None:
-    """By quadrature over the factor of each band, in noise of 1.5 times the power."""
+    """The value agrees with a quadrature over the factor of each band, in noise of 1.5 times the power."""
     ifos = detectors(names=("H1",), window=window)
     ours = UncertainScaleTransient(ifos, generator(), spread=0.25, edges=edges)
     half_power = 1.5 * ours.half_powers(SIGNAL)[0]
@@ -45,7 +45,7 @@ def test_the_scale_is_integrated_out(edges: tuple[float, ...], window: float) ->
 
 
 def test_the_scale_is_a_normalised_density() -> None:
-    """Of two bins, over both of their powers: an integral in one dimension, for the density depends on their sum alone."""
+    """The density of two bins integrates to one over both powers, in one dimension, as only their sum matters."""
     a, b, n = 6.0, 5.0, 2
     log = lambda p: a * np.log(b) + gammaln(a + n) - gammaln(a) - (a + n) * np.log(b + p)  # noqa: E731
     assert quad(lambda p: p * np.exp(log(p)), 0, np.inf)[0] == pytest.approx(1, abs=1e-9)
@@ -96,7 +96,7 @@ def test_bad_arguments(make, word: str) -> None:
 
 
 def test_every_noise_model_is_offered_and_described():
-    """What the recipe in the docstring of ``bilby_flowpe.noise`` asks of a new one, and nothing else would notice."""
+    """A new noise model has what the recipe in the docstring of ``bilby_flowpe.noise`` asks; nothing else tests it."""
     import bilby_flowpe.noise as noise
     from bilby_flowpe.noise import models
     from bilby_flowpe.noise.transient import NoiseModelTransient

@@ -18,7 +18,7 @@ def test_equal_weights_are_plain_quantiles() -> None:
 
 
 def test_shift_and_width() -> None:
-    """Of normal draws weighted to another normal density, a standard deviation to the right and half as wide."""
+    """Normal draws are weighted to a normal density one standard deviation to the right and half as wide."""
     values = np.random.default_rng(2).normal(size=200_000)
     weights = np.exp(-((values - 1) ** 2) / (2 * 0.25) + values**2 / 2)
     tables = [pd.DataFrame({"x": values, "weights": w}) for w in (np.ones_like(values), weights)]

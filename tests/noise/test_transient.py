@@ -36,7 +36,7 @@ NEARLY_GAUSSIAN = {
 @pytest.mark.parametrize("window", [1.0, 0.875])
 @pytest.mark.parametrize("make", NEARLY_GAUSSIAN.values(), ids=NEARLY_GAUSSIAN)
 def test_in_the_limit_values_are_bilbys(make, window: float) -> None:
-    """Of noise alone and of signals, whatever the window of the data is."""
+    """Values agree for noise alone and for signals, whichever window the data have."""
     ifos = detectors(window=window)
     plain, ours = GravitationalWaveTransient(ifos, generator()), make(ifos, generator())
     assert ours.noise_log_likelihood() == pytest.approx(plain.noise_log_likelihood(), abs=2e-3)
@@ -65,7 +65,7 @@ def test_the_window_of_a_series_that_was_not_yet_transformed(make) -> None:
 
 
 def test_values_are_sums_of_densities_of_what_a_signal_leaves() -> None:
-    """From Bilby's own response and curve, bin by bin."""
+    """Compute the value from Bilby's own response and curve, bin by bin."""
     ifos = detectors()
     ours = StudentTTransient(ifos, generator(), nu=5)
     waves = generator().frequency_domain_strain(dict(SIGNAL))
@@ -82,7 +82,7 @@ def test_values_are_sums_of_densities_of_what_a_signal_leaves() -> None:
 
 
 def test_parameters_may_be_held_by_the_likelihood() -> None:
-    """As older samplers of Bilby's give them."""
+    """Parameters may be stored in the likelihood, as by Bilby's older samplers."""
     ours = StudentTTransient(detectors(), generator(), nu=5)
     value = ours.log_likelihood_ratio(SIGNAL)
     ours.parameters = dict(SIGNAL)
@@ -147,7 +147,7 @@ def test_slopes_of_gaussian_noise_are_one_and_of_others_those_of_calculus() -> N
 
 @pytest.mark.parametrize("window", [1.0, 0.875])
 def test_near_a_signal_the_plain_likelihood_of_other_curves_is_nearly_this_one(window: float) -> None:
-    """In Student-t noise of few degrees of freedom: by how much the log likelihoods differ about the signal."""
+    """In Student-t noise of few degrees of freedom, the log likelihoods near the signal differ less with other curves."""
     ifos = detectors(noise=StudentT(4.0), window=window)
     ours = StudentTTransient(ifos, generator(), nu=4.0)
     near = GravitationalWaveTransient(ours.curves_near(SIGNAL), generator())

@@ -163,7 +163,7 @@ def test_plateaus(make) -> None:
 
 
 def test_ring() -> None:
-    """In polar coordinates, where it is thin in the radius alone."""
+    """The evidence of a ring is integrated in polar coordinates, where it is thin in the radius only."""
     problem = ridges.ring()
     turn = (np.arange(800) + 0.5) * 2 * math.pi / 800
     radius, of_radius = panels(0.6, 0.65, 0.7, 0.75, 0.8)

@@ -15,7 +15,7 @@ PROBLEMS = {
 
 
 def by_quadrature(problem: SolvedProblem) -> float:
-    """On a grid of each parameter's quantiles, fine where nearly all of the posterior is."""
+    """Sum on a grid of each parameter's quantiles, which is fine where nearly all of the posterior is."""
     likelihood, priors, _ = problem
     n = 400 if len(priors) == 2 else 20_000
     axes = [priors[key].rescale((np.arange(n) + 0.5) / n) for key in priors]

@@ -77,7 +77,7 @@ def test_progress_is_shown_when_a_title_is_given(capsys):
 
 @pytest.mark.training
 def test_a_signal_that_comes_while_workers_are_forked_is_not_lost(tmp_path: Path) -> None:
-    """What a handler raises in the middle of a fork Python drops: the signal has to wait."""
+    """Python drops what a handler raises in the middle of a fork, so that the signal has to wait."""
     script = tmp_path / "script.py"
     script.write_text(
         "import os, signal, sys\n"

@@ -129,7 +129,7 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("module", "name"), [("jax", "JAX"), ("taichi", "Taichi")])
 def test_threads_that_a_fork_loses_are_told_once(module, name, monkeypatch, caplog):
-    """As with a likelihood in JAX: its parent has computed with it, and its forked workers would wait forever."""
+    """Imitate a likelihood in JAX, with which the parent has computed: forked workers would wait forever."""
     workers._warn_of_threads.cache_clear()
     monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
     monkeypatch.setattr(workers.multiprocessing, "get_start_method", lambda: "fork")
@@ -143,7 +143,7 @@ def test_threads_that_a_fork_loses_are_told_once(module, name, monkeypatch, capl
 
 
 def test_a_likelihood_in_torch_has_one_thread_in_a_worker() -> None:
-    """With more, a forked worker would wait forever for threads with which its parent has computed."""
+    """A worker has one thread: with more, a forked worker would wait forever for the threads of its parent."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -182,7 +182,7 @@ def test_density_of_the_draws_is_that_of_pairs() -> None:
 
 
 def test_density_of_the_parameters_alone() -> None:
-    """By importance sampling of z, against the integral in closed form."""
+    """The density, by importance sampling of z, agrees with the integral in closed form."""
     chart = Pairs(encoders()["too narrow"])
     x = np.array([-0.5, 0.6, 2.0])
     estimate = marginal_log_prob(flow_alone(chart), {"x": x}, 20_000, np.random.default_rng(2))

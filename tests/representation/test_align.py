@@ -62,7 +62,7 @@ def turned(angle: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("steps", [-15, 1, 15])
 @pytest.mark.parametrize("angle", [0.0, 2.5])
 def test_a_shift_and_a_turn_of_the_data_are_taken_out_exactly(fitted, steps, angle):
-    """By a whole number of the search's time steps: the same samples are then seen, and only rounding differs."""
+    """Data are shifted by a whole number of the search's time steps: the same samples are seen, and only rounding differs."""
     simulator, aligner = fitted
     data, _ = noisy(simulator)
     step = float(aligner.times[1] - aligner.times[0])
@@ -97,7 +97,7 @@ def test_a_shift_by_a_part_of_a_step_is_followed_by_the_parabola(one):
 
 
 def test_filters_are_inner_products_at_every_time(fitted):
-    """By one product of real matrices, and by shifting each template there in double precision."""
+    """One product of real matrices agrees with shifting each template in double precision."""
     simulator, aligner = fitted
     data, _ = noisy(simulator, 3)
     power = aligner._matched_filter_power(data)

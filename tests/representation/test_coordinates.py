@@ -219,7 +219,7 @@ def test_density_sums_to_one_over_the_copies(coordinates):
     ids=["inclination", "folded inclination", "phase", "turned phase", "folded phase", "negative order", "distance"],
 )
 def test_draws_follow_the_density_claimed(transform, key, config, low, high):
-    """With one parameter and a skewed network, draws are compared with a quadrature of the density."""
+    """Draws of one parameter by a skewed network agree with a quadrature of the density."""
     coordinates = Coordinates(transform, config, arrival)
     coordinates.location, coordinates.scale = np.array([0.3]), np.array([0.8])
     network = norm(0.4, 0.7)
@@ -387,7 +387,7 @@ def test_copies_that_folding_identifies(transform: PriorTransform, changes: dict
 
 
 def test_priors_that_are_not_normalised_count_with_their_scale(transform: PriorTransform) -> None:
-    """Of distance and inclination together, as of any other parameter, in the density of the coordinates."""
+    """The density of the coordinates includes distance and inclination together, like any other parameter."""
     config = CoordinateConfig(ALL, response=(0.8, 0.3))
     draws = transform.sample(20, np.random.default_rng(3))
     _, before = Coordinates(transform, config).to_network(draws, None)

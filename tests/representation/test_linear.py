@@ -1,4 +1,4 @@
-"""What the network is shown of data without an arrival time: enough of them, and nothing that breaks a training."""
+"""Data without an arrival time as a network sees them: enough of them, and nothing that breaks a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a budget leaves, and what it says when it ends."""
+"""The remainder of a budget, and its message when it ends."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_a_coarse_likelihood_is_corrected_for_draws_that_are_kept(problem: Trans
 
 
 def test_another_likelihood_has_distances_drawn_from_their_prior_too(problem: Translated) -> None:
-    """And what a model is bound with stays as it is."""
+    """The objects that a model is bound with are not changed."""
     first, *_ = steps_of(replace(problem, corrects=True), PHASE, True)
     assert first._conditional.share == 0.05
     assert PHASE.share == 0.0

@@ -224,7 +224,7 @@ def test_a_budget_holds_for_both_kinds_together(budget: int) -> None:
 
 
 def test_rounds_know_nothing_of_weights_by_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a thinned batch adds to a pool is its coarse weights."""
+    """A thinned batch adds its coarse weights to a pool."""
     added = []
     plain = Refinement.add
     monkeypatch.setattr(Refinement, "add", lambda self, weighted, q: added.append(weighted) or plain(self, weighted, q))

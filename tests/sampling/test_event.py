@@ -107,7 +107,7 @@ def test_a_narrow_mode_is_found_or_no_reliable_result() -> None:
 
 @pytest.mark.training
 def test_a_narrow_mode_that_is_missed_is_no_reliable_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With no draws but those of the first round."""
+    """The run looks for modes with the draws of the first round only."""
     monkeypatch.setattr(Looking, "_affordable", lambda self, seconds: 0)
     monkeypatch.setattr("bilby_flowpe.sampling.looking._LEAST_MORE", np.inf)
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
@@ -151,7 +151,7 @@ def test_a_posterior_beyond_the_quantiles_of_its_prior_is_drawn_by_value(centre:
 
 @pytest.mark.slow
 def test_a_tied_posterior_beyond_the_quantiles_of_its_prior_fails() -> None:
-    """What a constraint ties to others is drawn by its quantiles alone, and piles up at the last of them."""
+    """A parameter tied to others by a constraint is drawn by its quantiles only, and piles up at the last of them."""
     priors = PriorDict(
         {"a": Gaussian(0, 1), "b": Uniform(0, 1), "sum": Constraint(-30, 30)},
         conversion_function=lambda sample: {**sample, "sum": sample["a"] + sample["b"]},
@@ -294,7 +294,7 @@ def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
 
 
 def searched_for(aim: Target, log_ratios: Callable[[Parameters], np.ndarray]) -> KnownOfData:
-    """What a search knows: draws of the prior, and their likelihood."""
+    """Hold what a search knows: draws of the prior, and their likelihood."""
     columns = aim.prior.sample(4000, np.random.default_rng(8))
     return KnownOfData(searched=Searched(columns, log_ratios(columns), tuple(aim.keys)))
 

@@ -1,4 +1,4 @@
-"""What becomes of weighted and of raw draws in Bilby's result, beside the draws themselves."""
+"""Entries of Bilby's result for weighted and for raw draws, beside the draws themselves."""
 
 from __future__ import annotations
 

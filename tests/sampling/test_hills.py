@@ -31,7 +31,7 @@ def shapes() -> np.ndarray:
 
 
 def metric() -> np.ndarray:
-    """By least squares: what is left of the phases without a constant and a slope, per unit of a coordinate."""
+    """Return mean products of the phases per unit of each coordinate, without a constant and a slope (by least squares)."""
     left = [phase - np.polyval(np.polyfit(FREQUENCIES, phase, 1), FREQUENCIES) for phase in shapes()]
     return np.array([[np.mean(one * other) for other in left] for one in left])
 

@@ -80,7 +80,7 @@ def test_draws_are_not_made_where_they_would_not_do() -> None:
 
 
 def test_a_mode_that_further_draws_show_is_told() -> None:
-    """In three dimensions, by few draws: the narrower of two modes is met by more."""
+    """In three dimensions, few draws find only the wider of two modes; further draws show the narrower one."""
     for seed in range(20):
         found, target = looking(toys.unequal_modes(3, 0.01), seed)
         assert found.modes is not None
@@ -120,7 +120,7 @@ def test_data_with_noise_have_no_modes_that_fit_better_than_the_best() -> None:
 
 
 def test_modes_are_planted_where_the_prior_is() -> None:
-    """Of half a square that a constraint leaves."""
+    """The volume is that of half a square, which a constraint leaves."""
     likelihood, priors, _ = toys.correlated_gaussian(2)
 
     def sums(parameters: dict) -> dict:

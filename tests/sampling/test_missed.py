@@ -1,4 +1,4 @@
-"""What a search may have missed: little by a good bank, much by one that is spoilt on purpose."""
+"""Modes that a search may have missed: few by a good bank, many by one that is spoilt on purpose."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_spoilt_bank_misses_much(whole) -> None:
 
 
 def test_a_level_and_a_statistic_that_hide_modes(whole) -> None:
-    """What is not climbed is not looked at; nor is a mode that is not above what templates have in the data anyway."""
+    """Modes are not seen if they are not climbed, or not above what templates have in the data anyway."""
     highest = float(whole.hills.values.max())
     assert chance(replace(whole, hills=replace(whole.hills, level=highest))) > 0.9
     assert chance(replace(whole, ratios=np.full(SIZE, highest))) > 0.9
@@ -57,7 +57,7 @@ def test_a_level_and_a_statistic_that_hide_modes(whole) -> None:
 
 
 def test_draws_meet_wide_modes(whole) -> None:
-    """With a level that nothing is above draws of the prior alone are left."""
+    """With a level above all draws, only draws of the prior are left."""
     blind = replace(whole, hills=replace(whole.hills, level=np.inf))
     (prior, _), about = blind.draws
     assert chance(replace(blind, draws=((prior, 10**9), about))) < 0.02

@@ -38,7 +38,7 @@ def hunt(
 
 @pytest.mark.parametrize("ndim", [2, 9])
 def test_neighbours_are_the_nearest_other_points(ndim: int) -> None:
-    """By all distances; in nine dimensions, too, where there are few points."""
+    """Neighbours agree with those by all distances, also for few points in nine dimensions."""
     places = np.random.default_rng(0).random((300, ndim))
     distances = np.linalg.norm(places[:, None] - places, axis=-1)
     np.fill_diagonal(distances, np.inf)
@@ -88,7 +88,7 @@ def test_every_mode_is_found_once(problem: Problem, count: int) -> None:
 
 
 def test_a_climb_tells_place_widths_and_mass() -> None:
-    """Of a normal density in the middle of a box: all three are known."""
+    """Place, widths and mass are known for a normal density in the middle of a box."""
     width = 0.05
     likelihood = toys.CorrelatedGaussian(np.zeros(3), np.eye(3) * width**2)
     priors = PriorDict({key: Uniform(-1, 1, name=key) for key in likelihood.keys})
@@ -148,7 +148,7 @@ def test_what_draws_about_modes_keeps_a_share_of_the_prior() -> None:
 
 
 def test_a_wide_mode_beside_a_narrow_one_is_another() -> None:
-    """As at an edge of the prior, where a mode that is cut is wide in these coordinates."""
+    """A mode that an edge of the prior cuts is wide in these coordinates."""
     climbs = [Climb(np.zeros(1), np.eye(1) * 0.01, 0.0), Climb(np.full(1, -2.0), np.eye(1) * 4.0, -1.0)]
     density = Modes(tuple(climbs)).density
     assert density is not None and len(density.shares) == 2

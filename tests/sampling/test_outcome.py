@@ -1,4 +1,4 @@
-"""What a run notes of itself fits into every file that Bilby writes."""
+"""The statistics of a run fit into every file that Bilby writes."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_a_mode_that_draws_lie_on_is_not_missed() -> None:
 
 
 def test_a_mode_with_an_edge_is_seen_by_draws_on_it_alone() -> None:
-    """Of a likelihood that is flat on a disk and nothing beyond: what is planted has no tails, as deep as the floor may be."""
+    """Planted modes of a likelihood that is flat on a disk and zero beyond have no tails, however deep the floor is."""
     size, radius = 3000, 0.1
     places = np.random.default_rng(8).random((size, 2))
     inside = np.linalg.norm(places - 0.5, axis=1) < radius

@@ -166,7 +166,7 @@ def test_event_flow_is_a_density_and_learns_a_bend() -> None:
 
 
 def test_divergence_is_the_closed_form() -> None:
-    """Of the unit normal from one of another width, by its points, up to a constant; far points of no weight change nothing."""
+    """The divergence of normal densities of two widths is estimated from points; far points without weight change nothing."""
     rng = np.random.default_rng(5)
     width, size = 1.3, 100_000
     points = width * rng.standard_normal((size, 1))
@@ -290,7 +290,7 @@ def test_points_of_a_fit_are_thinned_without_a_bias() -> None:
 
 
 def test_the_pool_keeps_the_first_batch_and_the_latest() -> None:
-    """And weighs what is left by what has drawn it: the evidence is unbiased whatever is gone."""
+    """The rest is weighed by the density that drew it: the evidence is unbiased whatever was removed."""
     aim = target(Fast((1.0,)))
     rng = np.random.default_rng(1)
     pool, shares = Pool(), np.linspace(0.1, 0.9, 20)

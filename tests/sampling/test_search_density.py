@@ -26,7 +26,7 @@ KEYS = ("chirp_mass", "mass_ratio", "chi_1", "theta_jn")
 
 
 def phases(columns: Parameters) -> np.ndarray:
-    """Of an inspiral at leading order, and its next ones by mass ratio and spin (radians), (N, F)."""
+    """Return the phases (radians) of an inspiral at leading order and the next orders, by mass ratio and spin, (N, F)."""
     eta = (columns["mass_ratio"] / (1 + columns["mass_ratio"]) ** 2)[:, None]
     x = (np.pi * SUN * columns["chirp_mass"][:, None] * FREQUENCIES) ** (1 / 3)
     first = (3715 / 756 + 55 * eta / 9) * eta**-0.4 * x**-3

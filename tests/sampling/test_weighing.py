@@ -236,7 +236,7 @@ def test_likelihoods_that_are_no_number_have_no_weight(network: Weigher) -> None
 
 
 def test_rows_without_a_number_are_counted_and_those_without_a_waveform_are_not(conditional: Weigher) -> None:
-    """Whether inner products that fail are the one or the other, only the likelihood itself can tell."""
+    """If inner products fail, only the likelihood itself can tell why."""
     limit = float(np.median(conditional.draws.parameters["mass_1"]))
     failing = int(np.sum((conditional.draws.parameters["mass_1"] > limit) & conditional.draws.inside))
     plain = conditional.likelihood.waveform_generator.frequency_domain_strain

@@ -96,7 +96,7 @@ def representation(simulator: AmortisedBank) -> AmortisedRepresentation:
 
 
 def test_features_hold_the_inner_products(simulator, representation) -> None:
-    """What a template gives with the data under their own curve is a linear function of the features of the aligned data."""
+    """The product of a template with data under their own curve is a linear function of the features of the aligned data."""
     drawn = simulator.draw(16, np.random.default_rng(7))
     data = simulator.add_noise(drawn.data, torch.Generator().manual_seed(7))
     features, pivot = representation.compute(data)
@@ -127,7 +127,7 @@ def test_found_likelihood_is_that_of_the_template(simulator, representation) -> 
 
 
 def test_curves_are_told_apart(simulator, representation) -> None:
-    """From the features of the curve alone its scale in either detector can be read."""
+    """The features of the curve alone tell its scale in either detector."""
     drawn = simulator.draw(1024, np.random.default_rng(8)).data
     features, _ = representation.compute(drawn)
     of_curves = features[:, -2 * representation.curve_basis.shape[2] :].double().numpy()

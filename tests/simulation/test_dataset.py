@@ -39,7 +39,7 @@ def load(problem: tuple, file: Path, **config: object) -> SignalBank:
 
 @pytest.fixture(scope="module")
 def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple]:
-    """By name: problem, simulator and the file that it wrote."""
+    """Return problem, simulator and the file that it wrote, by name."""
     folder = tmp_path_factory.mktemp("datasets")
     made = {}
     for name, path in (("5d", "auto"), ("8d", "auto"), ("hl", "auto"), ("general", "general")):
@@ -115,7 +115,7 @@ class TestRefusals:
             load((likelihood, priors), file)
 
     def test_waveforms_of_another_generator(self, stored, monkeypatch):
-        """What a contract does not tell is found out by making a few of them anew."""
+        """Differences that a contract does not tell are found by making a few signals again."""
         problem, _, file = stored["5d"]
         likelihood, priors = copy.deepcopy(problem)
         made = likelihood.waveform_generator.frequency_domain_strain

@@ -54,7 +54,7 @@ class TestObserve:
             DetectorView(problem_of(likelihood, transform_hl))
 
     def test_data_of_noise_alone_are_white_on_the_shortened_grid(self, make_problem_hl, transform_hl):
-        """What observe() makes of coloured noise, as drawn by hand with the detectors' noise curve."""
+        """The view agrees with coloured noise that is drawn by hand with the noise curves of the detectors."""
         likelihood, _ = make_problem_hl()
         grid = Grid(duration=0.5, start=1.7, minimum_frequency=20.0, maximum_frequency=200.0)
         view = DetectorView(problem_of(likelihood, transform_hl), grid)

@@ -122,7 +122,7 @@ def test_likelihood_ratios_of_simulated_data_have_a_mean_of_one(case: str) -> No
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_datum_has_the_distribution_that_scipy_gives_it(case: str) -> None:
-    """By the probability integral transform, which of whole numbers is made even by chance; and data are independent."""
+    """Data are independent and follow the probability integral transform, which is randomised for whole numbers."""
     make, row, _ = CASES[case]
     noise = make()
     data = data_of(noise, row, size=10 * SIZE)

@@ -47,7 +47,7 @@ def by_bilby(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> n
 
 
 def limits(simulator: SignalBank) -> tuple[float, float]:
-    """What narrowing the band and cutting both ends may take of a pilot's worst hundredth of signals, and on average."""
+    """Return how much a narrower band and cut ends may take of the worst hundredth of pilot signals, and on average."""
     cut = 0 if np.isclose(simulator.view.grid.duration, simulator.view.duration) else 2
     worst, mean = (band + cut * end for band, end in zip(BAND_LOSS, STRETCH_LOSS, strict=True))
     return worst, mean
@@ -428,7 +428,7 @@ class TestPaths:
             simulate((likelihood, priors), path="factorised")
 
     def test_a_constraint_on_a_cheap_parameter_is_kept(self, make_problem_hl):
-        """What a constraint ties to the masses cannot be drawn anew."""
+        """Parameters that a constraint ties to the masses cannot be drawn again."""
         likelihood, priors = make_problem_hl()
         priors["near"] = Constraint(0, 30.0)
         inner = priors.conversion_function

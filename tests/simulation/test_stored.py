@@ -1,4 +1,4 @@
-"""What a training would hold is reckoned before any work."""
+"""The memory of a training is computed before any work."""
 
 from __future__ import annotations
 

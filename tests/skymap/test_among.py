@@ -114,7 +114,7 @@ def test_waves_of_several_modes(make: Callable) -> None:  # noqa: F811
 
 
 def test_inner_products_are_those_of_one_pair_of_angles(make_problem_hl: Callable) -> None:
-    """With one pair, the row's own, the own place has the inner product of the row's signal."""
+    """With one pair of positions, that of the row, the position has the inner product of the row's signal."""
     likelihood, transform = case(make_problem_hl)
     conditional = CoherentConditional(NO_DISTANCE, transform)
     true = likelihood.injection_parameters

@@ -1,4 +1,4 @@
-"""What is read off a map: areas, searched probabilities and divergences, against closed forms."""
+"""Areas, searched probabilities and divergences of a map, compared with closed forms."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def angles(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Blob:
-    """Of von Mises and Fisher, so many radians wide, about a place."""
+    """Positions that follow the von Mises-Fisher distribution about a place, with a width in radians."""
 
     width: float = np.radians(4.0)
     ra: float = 6.2

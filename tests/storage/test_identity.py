@@ -148,7 +148,7 @@ class Method:
 
 
 class Tracer:
-    """As an array of another library."""
+    """Imitation of an array of another library."""
 
     def __init__(self, value: float) -> None:
         self._value = value

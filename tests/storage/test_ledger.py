@@ -1,4 +1,4 @@
-"""What an interrupted run evaluated is found again, exactly, and never another problem's."""
+"""Evaluations of an interrupted run are found again, exactly, and those of another problem never."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_a_row_is_never_rarer_than_an_evaluation() -> None:
 
 @pytest.mark.parametrize(("slope", "offset"), [(0.0, 0.0), (0.1, 3.0), (0.5, -2.0)])
 def test_evidence_is_unbiased_and_its_error_is_its_scatter(slope: float, offset: float) -> None:
-    """Of 100 batches, however far off the coarse likelihood is."""
+    """The mean of 100 batches is right, however far off the coarse likelihood is."""
     rng, pulls, means = np.random.default_rng(1), [], []
     for _ in range(100):
         _, log_weights, rows = drawn(slope, rng, size=3000, offset=offset)

@@ -37,7 +37,7 @@ def drawn(spoilt: str, rng: np.random.Generator, log_tau: float = 2.0, size: int
 
 @pytest.mark.parametrize("spoilt", SPOILT)
 def test_evidence_is_unbiased_and_its_error_is_its_scatter(spoilt: str) -> None:
-    """Of 300 batches; the mean weight itself is held, since the logarithm of a mean has a bias of its own."""
+    """The mean weight of 300 batches is compared, as the logarithm of a mean has a bias."""
     rng, pulls, means = np.random.default_rng(11), [], []
     for _ in range(300):
         log_w, rows = drawn(spoilt, rng)
@@ -60,7 +60,7 @@ def test_weights_of_the_kept_are_unbiased_too(spoilt: str) -> None:
 
 
 def test_differences_scatter_less_than_weights() -> None:
-    """With a coarse likelihood that is right, or off by a constant factor, as little as if nothing were thinned."""
+    """The evidence scatters as little as without thinning if the coarse likelihood is right up to a constant factor."""
     rng = np.random.default_rng(5)
     for spoilt in ("right", "an offset"):
         log_w, rows = drawn(spoilt, rng)
@@ -80,7 +80,7 @@ def test_nothing_thinned_is_the_plain_evidence() -> None:
 
 
 def test_efficiency_of_the_ratio_by_hand() -> None:
-    """Of a normal density drawn with one tilted by t the ratio has an efficiency of exp(-t^2)."""
+    """The ratio has an efficiency of exp(-t^2) for a normal density that is drawn with one tilted by t."""
     log_w, rows = drawn("a tilt", np.random.default_rng(8), size=200_000)
     assert rows.coarse_efficiency(log_w) == pytest.approx(math.exp(-0.25), abs=0.01)
     summary = summarise_thinned(log_w, rows)
@@ -101,7 +101,7 @@ def test_likelihoods_further_apart_than_numbers_reach() -> None:
 
 
 def test_differences_below_zero_leave_the_weights_of_the_kept() -> None:
-    """By chance all were kept, and half of them have no weight, of which the coarse likelihood thinks most."""
+    """By chance all draws were kept, and half of them have no weight, those that the coarse likelihood prefers."""
     log_coarse, kept = np.log(np.tile([10.0, 1.0], 20)), np.ones(40, dtype=bool)
     log_w = np.where(log_coarse > 1, -np.inf, math.log(2.0))
     rows = ThinnedRows(log_coarse, np.full(40, math.log(0.5)), kept, 40)

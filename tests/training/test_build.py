@@ -1,4 +1,4 @@
-"""From Bilby objects to a model, and the cache."""
+"""The way from Bilby's objects to a model, and the cache."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_time_series_in_full(problem_5d: tuple, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keys", [("slope", "intercept"), ("slope",)])
 def test_gaussian_likelihood(keys: tuple[str, ...], tmp_path: Path) -> None:
-    """With one or several free parameters, the model is found again although it was not requested as linear."""
+    """A model of one or several free parameters is found again although it was not requested as linear."""
     problem = regression(keys)
     model = train_model(*problem, TINY, progress=False)
     assert (model.kind, model.grid, model.coordinates.keys) == ("linear", None, keys)

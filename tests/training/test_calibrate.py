@@ -1,4 +1,4 @@
-"""What a model is found to need and to bear, on a small model."""
+"""Needs and tolerances of a model, measured on a small one."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_moved_psd_is_moved_by_what_is_said(problem_hl: tuple, move: float) -> N
 def test_residuals_are_kept_by_event_whatever_the_processes(
     trained_5d: Trained, problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an interrupted run measured in several processes it does not measure again."""
+    """An interrupted run does not repeat what it has measured in several processes."""
     task = _Residual(trained_5d[1], problem_of(*problem_5d), 0)
     rows = [{"event": float(index)} for index in range(70)]
     made = [

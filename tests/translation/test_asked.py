@@ -1,4 +1,4 @@
-"""What is read off the user's likelihood and priors before they are turned into another form."""
+"""Facts that are read from the user's likelihood and priors before they are put into another form."""
 
 from __future__ import annotations
 

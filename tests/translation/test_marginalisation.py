@@ -1,4 +1,4 @@
-"""What Bilby's sum over times has at one time, held against the sum itself."""
+"""The value of Bilby's sum over times at one time, compared with the sum itself."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def marginal(
 def test_the_average_over_times_is_the_sum(
     plain: GravitationalWaveTransient, name: str, phase_marginalization: bool
 ) -> None:
-    """Of every jitter on its own: one time of each step, each with the prior that the sum gives it."""
+    """Each jitter is taken alone: one time in each step, with the prior that the sum gives it."""
     given, priors = marginal(plain, name, phase_marginalization=phase_marginalization)
     jitter = priors["time_jitter"]
     # Over the times alone: the phase stays marginalised here.

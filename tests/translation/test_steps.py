@@ -92,7 +92,7 @@ def test_the_likelihood_asked_for_replaces_the_one_drawn_with() -> None:
 
 
 class Square:
-    """What was drawn as x is the square of x in the problem asked, uniform there."""
+    """A parameter that is drawn as x is the square of x in the problem asked, and uniform there."""
 
     def back(self, parameters: Parameters) -> Parameters:
         return {**parameters, "x": parameters["x"] ** 2}

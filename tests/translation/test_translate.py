@@ -196,7 +196,7 @@ def test_what_comes_back_is_of_the_problem_asked(network: Case, form: str) -> No
 # A joint prior is no matter of the likelihood: its cover of the distance is not the prior in training.
 @pytest.mark.parametrize("form", sorted({*FORMS} - {"jointly"}))
 def test_conditional_draws_are_corrected(form: str, problem_5d: Problem, trained_5d: Trained) -> None:
-    """With phase, distance and time from the plain likelihood's conditional, by the difference of the likelihoods."""
+    """Weights of draws from the plain likelihood's conditional include the difference of the likelihoods."""
     case = Case(form, problem_5d, trained_5d[1])
     target, weighted = case.weigh()
     # Where another likelihood weighs them, a twentieth of the distances is drawn from the prior.
@@ -220,7 +220,7 @@ def test_conditional_draws_are_corrected(form: str, problem_5d: Problem, trained
 
 @pytest.mark.slow
 def test_weights_are_bilbys_own_marginal_likelihood(problem_5d: Problem, trained_5d: Trained, tmp_path: Path) -> None:
-    """With phase, distance and time drawn from their conditional, a weight is their integral: Bilby's, on its own grids."""
+    """If phase, distance and time are drawn from their conditional, a weight is their integral: Bilby's, on its own grids."""
     likelihood, priors = problem_5d
     priors = copy.deepcopy(priors)
     given = GravitationalWaveTransient(

@@ -43,7 +43,7 @@ _LIMIT = 1800
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one test.
+    """Return the outcome of one test.
 
     Attributes
     ----------

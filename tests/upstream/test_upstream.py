@@ -76,7 +76,7 @@ def made_up(tmp_path: Path) -> Path:
 
 
 def outcomes_of(root: Path, code: str) -> dict[str, run.Outcome]:
-    """What becomes of the tests with ``code`` in the one that is bad."""
+    """Return the outcome of the tests with ``code`` in the one that is bad."""
     (root / "test" / "some_test.py").write_text(TESTS.format(code=code))
     return {one.test: one for one in run_file(root, "test/some_test.py", AS_IS, root / "log")}
 

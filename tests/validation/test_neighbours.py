@@ -22,7 +22,7 @@ def frame(samples: np.ndarray) -> pd.DataFrame:
 
 
 def gaussian_kl(mean: np.ndarray, covariance: np.ndarray) -> float:
-    """From the standard normal distribution to another one."""
+    """Return the divergence of the standard normal distribution from another one."""
     inverse = np.linalg.inv(covariance)
     return 0.5 * (np.trace(inverse) + mean @ inverse @ mean - len(mean) + np.linalg.slogdet(covariance)[1])
 
@@ -51,7 +51,7 @@ def test_gaussians_have_their_closed_form(dim: int, bias: float) -> None:
 
 
 def test_more_samples_lessen_the_bias() -> None:
-    """Of the direction that suffers most: p wider than q, in five dimensions."""
+    """The estimate holds in the harder direction: p wider than q, in five dimensions."""
     exact = gaussian_kl(np.zeros(5), np.eye(5) / 1.3**2)
     missing = []
     for size in (500, 8000):
@@ -77,7 +77,7 @@ def test_units_and_mixtures_of_parameters_do_not_matter() -> None:
 
 @pytest.mark.training
 def test_equal_distributions_are_within_the_null_as_often_as_they_should() -> None:
-    """Of 40 figures each outside the 90% interval with probability 0.1; and p-values are no smaller than their own."""
+    """Each of 40 figures is outside the 90% interval with probability 0.1, and p-values are not too small."""
     outside, p_values = 0, []
     for seed in range(20):
         rng = np.random.default_rng(seed)

@@ -28,7 +28,7 @@ def log_density(table: np.ndarray) -> np.ndarray:
 
 
 def p_values(spoil, seed: int = 0) -> dict[str, float]:
-    """Of both parameters and both joint statistics, over events of correlated normal posteriors."""
+    """Return the ranks of both parameters and both joint statistics, over events of correlated normal posteriors."""
     rng = np.random.default_rng(seed)
     ranks: dict[str, list[float]] = {"a": [], "b": [], "density": [], "distance": []}
     for _ in range(EVENTS):

@@ -47,7 +47,7 @@ def result(**changes) -> Result:
 
 
 def chains(time: float, steps: int = 1000) -> Result:
-    """As of an ensemble sampler."""
+    """Imitate the result of an ensemble sampler."""
     made = result(log_evidence=np.nan, log_evidence_err=np.nan, nburn=0)
     made.max_autocorrelation_time = time
     made.walkers = np.zeros((10, steps, 1))

@@ -185,7 +185,7 @@ SIGMA = math.sqrt(NOISE**2 / (1 + NOISE**2))  # of the posterior of x ~ N(0, 1),
 
 
 def exact_kl() -> float:
-    """From the exact Gaussian posterior to a proposal WIDTH times as wide, OFFSET sigmas aside."""
+    """Return the divergence of the exact Gaussian posterior from a proposal WIDTH times as wide, OFFSET sigmas aside."""
     return math.log(WIDTH) + (1 + OFFSET**2) / (2 * WIDTH**2) - 0.5
 
 

@@ -65,7 +65,7 @@ def test_verdict_on_what_was_asked_for() -> None:
 
 @pytest.mark.parametrize(("effective", "grade"), [(2000.0, "check"), (1999.0, "failed")])
 def test_a_budget_that_ended_with_what_was_asked_for_is_no_failure(effective: float, grade: str) -> None:
-    """And no round of refinement mends it."""
+    """No round of refinement mends it."""
     run = dataclasses.replace(good(), effective_sample_size=effective)
     verdict = judge(run, n_effective=2000, findings=Findings(unfinished="the budget ended"))
     assert verdict.grade == grade
@@ -126,7 +126,7 @@ def test_harmless_figures_do_not() -> None:
 
 
 def test_reasons_put_the_worst_first() -> None:
-    """What failed comes before what needs a look."""
+    """Reasons of failed checks come before those of "check"."""
     verdict = judge(dataclasses.replace(good(), efficiency=0.001, largest_weight=0.5))
     assert verdict.grade == "failed"
     assert "largest weight" in verdict.reasons[0]
@@ -245,7 +245,7 @@ def test_of_one_figure_one_check_speaks() -> None:
 
 
 def test_limits_are_fields_of_the_thresholds() -> None:
-    """And each of these but three, which make a limit with others, is the limit of a check."""
+    """Each threshold is the limit of a check, except for three, which make a limit with others."""
     names = {field.name for field in dataclasses.fields(Thresholds)}
     used = {limit for check in CHECKS for limit in (check.check_at, check.failed_at) if isinstance(limit, str)}
     assert names - used == {"even_weight", "effective_check", "requested_fraction"}

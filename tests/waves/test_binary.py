@@ -1,4 +1,4 @@
-"""What of a binary's parameters shapes its wave, by Bilby's conversions."""
+"""Parameters of a binary that shape its wave, by Bilby's conversions."""
 
 from __future__ import annotations
 

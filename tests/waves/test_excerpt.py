@@ -47,7 +47,7 @@ def likelihood():
 
 @pytest.mark.parametrize("change", [{}, {"geocent_time": END + 0.02, "mass_1": 1.52, "theta_jn": 1.4}])
 def test_window_has_the_wave_of_all_frequencies(likelihood, change) -> None:
-    """To a hundredth of its largest value: the first row says which frequencies are left out."""
+    """The first row determines which frequencies are left out; values agree to a hundredth of the largest one."""
     row = ROW | change
     window = window_of(likelihood, ROW)
     found = Excerpt.of(likelihood, window, [ROW, row])(row)

@@ -84,7 +84,7 @@ def test_a_track_is_bilbys_own(problem_hl) -> None:
 
 @pytest.mark.parametrize("keys", [("phase", TIME), ("phase", "luminosity_distance", TIME)])
 def test_a_row_is_the_same_in_any_company(problem, keys: tuple[str, ...]) -> None:
-    """To the last bit: alone, among others, in another order."""
+    """A row has the same value to the last bit: alone, among others, in another order."""
     likelihood, transform = problem
     exact = ExactConditional(ConditionalConfig(keys, 2), transform)
     task = exact.task(likelihood)
@@ -162,7 +162,7 @@ def test_long_windows_hold_no_parabola(problem_5d) -> None:
 
 
 def test_polarisations_are_taken_by_name(problem_hl, transform_hl) -> None:
-    """In another order, or without one of them, beside others: each row as it is alone."""
+    """Each row has the value that it has alone: in another order, without one of the others, beside others."""
     likelihood = problem_hl[0]
     exact = ExactConditional(ConditionalConfig(("phase", TIME), 2), transform_hl)
     task = exact.task(likelihood)

@@ -18,7 +18,7 @@ MASK = (FREQUENCIES >= 20) & (FREQUENCIES <= 250)
 
 
 def detector(strain: np.ndarray, factor: float) -> Any:
-    """Of white noise whose numbers have unit variance."""
+    """Make a detector with white noise of unit variance."""
     return SimpleNamespace(
         name="H1",
         frequency_array=FREQUENCIES,
@@ -45,7 +45,7 @@ def noise(rng: np.random.Generator, window: np.ndarray) -> np.ndarray:
 @pytest.mark.training
 @pytest.mark.parametrize("roll_off", [0.0, 0.4])
 def test_by_chance_it_is_distributed_as_told(roll_off: float) -> None:
-    """Of 1000 stretches of noise, without a fit: mean, scatter, and p-values that are uniform."""
+    """The factor of 1000 stretches of noise without a fit has the right mean and scatter, and uniform p-values."""
     rng = np.random.default_rng(4)
     window = tukey(RATE * DURATION, 2 * roll_off / DURATION)
     factor, wave = float(np.mean(window**2)), template()
@@ -84,7 +84,7 @@ def test_a_fit_takes_away_what_is_reckoned_for_it() -> None:
 
 @pytest.mark.parametrize("power", [0.6, 1.6])
 def test_noise_of_another_power_is_found(power: float) -> None:
-    """In the band of the signal; the same power outside of it is none of its business."""
+    """Excess power counts in the band of the signal, and not outside of it."""
     rng, wave = np.random.default_rng(6), template(60.0)
     strain = noise(rng, np.ones(RATE * DURATION))
     inside = FREQUENCIES < 110

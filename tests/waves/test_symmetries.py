@@ -142,7 +142,7 @@ class TestPureTwoTwo:
         assert set(found.cheap_keys) == {"geocent_time", "psi", "luminosity_distance", "phase", "theta_jn"}
 
     def test_algebra_is_the_waveform(self, found):
-        """What the symmetries are used for: a wave at any distance, phase and inclination from one reference wave."""
+        """The use of the symmetries: a wave at any distance, phase and inclination from one reference wave."""
         source = generator()
         transform = PriorTransform(priors())
         draws = transform.sample(10, np.random.default_rng(1))
@@ -174,7 +174,7 @@ class TestPureTwoTwo:
 
 
 def test_spins_that_turn_the_angular_momentum_about():
-    """Of a few waves in a hundred the other way is face on: inclinations act as always, with no one ratio for all."""
+    """If a few waves in a hundred are face on the other way, inclinations act as always, but there is no common ratio."""
     wide = {"mass_1": None, "mass_2": None, "chirp_mass": Uniform(20, 45), "mass_ratio": Uniform(0.125, 1)}
     transform = PriorTransform(priors(**wide, chi_1=Uniform(-0.99, 0.99), chi_2=Uniform(-0.99, 0.99)))
     found = find_symmetries(generator(), transform)

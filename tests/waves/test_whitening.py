@@ -34,7 +34,7 @@ def test_weight_is_one_over_variance_and_bilbys(interferometer) -> None:
 
 
 def test_noise_of_bilby_has_that_variance(interferometer) -> None:
-    """Of 1140 bins in 40 segments the variance is good to 0.7%."""
+    """The variance of 1140 bins in 40 segments is known to 0.7%."""
     mask, power = interferometer.frequency_mask, []
     for _ in range(40):
         interferometer.set_strain_data_from_power_spectral_density(1024.0, 3.0, START)

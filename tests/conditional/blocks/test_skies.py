@@ -197,7 +197,7 @@ def test_interpolation_of_a_wave() -> None:
 
 
 def test_the_time_alone_needs_no_window_of_its_own() -> None:
-    """With the time known, candidates have it."""
+    """If the time is known, candidates have it."""
     made = proposal(NAMES[2], {RA: PRIORS[RA], DEC: PRIORS[DEC]}).draw(
         bumps(NAMES[2], 10.0), 16, {TIME: START + 2.0}, np.random.default_rng(10)
     )

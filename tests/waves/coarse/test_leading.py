@@ -18,7 +18,7 @@ BEST = {"chirp_mass": 1.2, "mass_ratio": 0.9, "chi_1": 0.0}
 
 
 def phase(mass: float, ratio: float, spin: float) -> np.ndarray:
-    """Of an inspiral at leading order, and its next ones by mass ratio and spin (radians)."""
+    """Return the phases (radians) of an inspiral at leading order and the next orders, by mass ratio and spin."""
     eta = ratio / (1 + ratio) ** 2
     x = (np.pi * SUN * mass * FREQUENCIES) ** (1 / 3)
     first = (3715 / 756 + 55 * eta / 9) * eta**-0.4 * x**-3

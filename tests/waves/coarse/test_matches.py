@@ -23,7 +23,7 @@ def bank():
 
 
 def by_hand(template: dict[str, float], wave: dict[str, float]) -> float:
-    """From whole waves: at the best phase and time in each detector."""
+    """Compute the match from whole waves, at the best phase and time in each detector."""
     likelihood, _ = two_detectors()
     generator = likelihood.waveform_generator
     for interferometer in likelihood.interferometers:

@@ -38,7 +38,7 @@ def test_a_phase_of_many_turns() -> None:
 
 
 def test_a_phase_that_is_read() -> None:
-    """From the steps between the data's frequencies, with a delay of two of four seconds."""
+    """The phase is read from steps between the frequencies of the data, with a delay of two of four seconds."""
     turns = 4.0 / 5 * 3 * np.pi * 20.0 ** (8 / 3)
     phase = reference_phase(OneTerm(Inspiral(True, turns), (2,)), {}, (20.0, 400.0), 4.0)
     frequencies = np.array([25.0, 60.0, 300.0])

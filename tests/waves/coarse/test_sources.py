@@ -1,4 +1,4 @@
-"""What makes coarse waves: twins, models that are functions of the frequency, other approximants, reading; what cannot."""
+"""Sources of coarse waves: twins, models that are functions of the frequency, other approximants, reading; and refusals."""
 
 from __future__ import annotations
 

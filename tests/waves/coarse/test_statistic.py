@@ -31,7 +31,7 @@ SIGNAL = {
 
 
 def by_hand(likelihood, row: dict[str, float], window: tuple[float, float]) -> float:
-    """From whole waves: the best pair of times that light allows, within the window at the geocentre and its reach."""
+    """Compute from whole waves the best pair of times that light allows, within the window at the geocentre and its reach."""
     filters = MatchedFilters(likelihood)
     wave = likelihood.waveform_generator.frequency_domain_strain({**row, "theta_jn": 0.0, "phase": 0.0})
     series, norms = filters(wave, np.arange(filters.size))

@@ -42,7 +42,7 @@ def test_groups_of_modes_are_the_fourier_components_of_the_phase(problem_hl, row
 
 
 def test_modes_of_the_users_are_kept(problem_hl, row) -> None:
-    """Of two orders there are two terms, which make the whole wave."""
+    """Two orders have two terms, which make the whole wave."""
     model = model_of(problem_hl, "IMRPhenomXPHM", mode_array=[[2, 2], [2, -2], [3, 3], [3, -3]])
     terms = terms_from(model, (2, 3), [row], FREQUENCIES)
     assert isinstance(terms, ByModes)
