@@ -3,13 +3,15 @@
     python examples/studies/run_gallery.py --only quickstart catalogue
     python examples/studies/run_gallery.py --only real_event --arguments GW150914 --data-dir DIR
 
-All output goes to ``docs/images/gallery``. The wall time of each example, including imports, is printed.
+All output goes to ``docs/images/gallery``. The wall time of each example, including imports, is printed; its page has the CPU seconds, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -44,19 +46,26 @@ PICTURES = {
 }
 
 
+def cpu_seconds() -> float:
+    """Return the CPU seconds of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(name: str, arguments: list[str]) -> float:
     """Run one example in the root folder, store what it prints and draws, and return its seconds."""
     words = [f"examples/{name}.py", *arguments]
-    began = time.monotonic()
+    began, before = time.monotonic(), cpu_seconds()
     done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - began
+    seconds, used = time.monotonic() - began, cpu_seconds() - before
     if done.returncode:
         raise SystemExit(f"{name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     # Without progress bars, and without this machine's folders.
-    lines = [line.rstrip() for line in done.stdout.splitlines() if not line.endswith("it/s]")]
+    printed = "\n".join(line.rstrip() for line in done.stdout.splitlines() if not line.endswith("it/s]"))
+    printed = re.sub(r"\n{3,}", "\n\n", printed)
     words = ["DIR" if Path(word).is_absolute() else word for word in words]
-    last = f"[{seconds:.0f} s in all, bilby_flowpe {version('bilby_flowpe')}, {platform.machine()}]"
-    text = "\n".join([f"$ python {' '.join(words)}", *lines, "", last, ""])
+    last = f"[{seconds:.0f} s in all, {used:.0f} CPU s, bilby_flowpe {version('bilby_flowpe')}, {platform.machine()}]"
+    text = "\n".join([f"$ python {' '.join(words)}", printed, "", last, ""])
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{name}.txt").write_text(text, encoding="utf-8")
     for kept, picture in PICTURES[name].items():
