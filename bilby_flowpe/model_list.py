@@ -99,7 +99,7 @@ def load_model(model: str | Path) -> TrainedPosterior:
     Raises
     ------
     ModelError
-        If there is no such model, or its folder is incomplete or damaged.
+        If this is no name or folder, there is no such model, or its folder is incomplete or damaged.
 
     Examples
     --------
@@ -109,6 +109,8 @@ def load_model(model: str | Path) -> TrainedPosterior:
     """
     from .model import TrainedPosterior
 
+    if not isinstance(model, str | Path) or not str(model).strip():
+        raise ModelError(f"model={model!r}: give a name that flowpe models lists, or the folder of a trained model")
     return TrainedPosterior.load(find_folder(str(model))[0])
 
 

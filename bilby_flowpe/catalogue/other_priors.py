@@ -21,7 +21,7 @@ from pandas import DataFrame
 from ..errors import ConfigurationError, DataError, PriorError
 from ..importance import WeightSummary, summarise
 from ..priors import copied
-from ..result_files import read_result
+from ..result_files import read_result, result_of
 from ..results import kept_draws
 from ..translation.covers import AnyPrior
 from .event_folder import EventFolder
@@ -85,7 +85,7 @@ def results_of(catalogue: Path) -> dict[str, Path]:
 
 
 def reweighted(
-    catalogue: Path | Mapping[str, Result] | Iterable[Result],
+    catalogue: str | Path | Mapping[str, Result | str | Path] | Iterable[Result | str | Path],
     priors: Mapping[str, Any] | None = None,
     population: Population | None = None,
     keys: Sequence[str] = KEYS,
@@ -95,7 +95,7 @@ def reweighted(
     Parameters
     ----------
     catalogue
-        Folder that ``flowpe catalogue`` has written, or weighted results.
+        Folder that ``flowpe catalogue`` has written, or weighted results or their files.
     priors
         Priors by parameter, which replace those of each event: Bilby's objects, or text as in a prior file.
     population
@@ -112,13 +112,19 @@ def reweighted(
     Raises
     ------
     ConfigurationError
-        If neither priors nor a population is given, or both.
+        If neither priors nor a population is given, or both, or the population is no function.
+    DataError
+        If there is no result, or one cannot be read.
     PriorError
-        If a parameter was not sampled, or a new prior would fix it, or if the sampled parameters do not determine those of the
-        population.
+        If the priors are no table, a parameter was not sampled, a new prior would fix it, or the sampled parameters do not
+        determine those of the population.
     """
     if (priors is None) == (population is None):
         raise ConfigurationError("priors and population: give exactly one of the two")
+    if priors is not None and not isinstance(priors, Mapping):
+        raise PriorError(f"priors={priors!r}: give a table of the priors that change, by parameter")
+    if population is not None and not callable(population):
+        raise ConfigurationError(f"population={population!r}: give a function that returns the density of a population")
     found = []
     for name, result in _named(catalogue):
         kept = kept_draws(result)
@@ -183,10 +189,14 @@ def _check_same_search(name: str, new: AnyPrior, old: AnyPrior) -> None:
         )
 
 
-def _named(catalogue: Path | Mapping[str, Result] | Iterable[Result]) -> Iterable[tuple[str, Result]]:
+def _named(
+    catalogue: str | Path | Mapping[str, Result | str | Path] | Iterable[Result | str | Path],
+) -> Iterable[tuple[str, Result]]:
     if isinstance(catalogue, str | Path):
         return ((name, read_result(path)) for name, path in results_of(Path(catalogue)).items())
     if isinstance(catalogue, Mapping):
-        return catalogue.items()
-    results: Iterable[Any] = catalogue
+        return ((name, result_of(given, f"catalogue[{name!r}]")) for name, given in catalogue.items())
+    if isinstance(catalogue, Result) or not isinstance(catalogue, Iterable):
+        raise DataError(f"catalogue={catalogue!r}: give the outdir of flowpe catalogue, or a list of results")
+    results = (result_of(given, f"catalogue[{number}]") for number, given in enumerate(catalogue))
     return ((str(result.label), result) for result in results)

@@ -189,7 +189,7 @@ def run_catalogue(
     planned: Sequence[Planned],
     outdir: Path,
     each: Callable[[Callable[[Path], str], Sequence[Path]], Iterator[str]],
-    told: Callable[[list[Entry]], None] | None = None,
+    told: Callable[[Entry], None] | None = None,
 ) -> tuple[list[Entry], bool]:
     """Do all that is left to do for every event; table and page are written whenever an event ends.
 
@@ -202,7 +202,7 @@ def run_catalogue(
     each
         Function that runs events: of :func:`here`, or the method ``each`` of a dask engine.
     told
-        Function that is called with all events, as they stand, after each event.
+        Function that is called with each event when its process has ended.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def run_catalogue(
             entries[name] = entry_of(events[name], digests[name])
             _write(list(entries.values()), outdir)
             if told:
-                told(list(entries.values()))
+                told(entries[name])
         interrupted = stop.asked
     found = [entry_of(one.event, one.job.digest) for one in planned]
     _write(found, outdir)

@@ -20,8 +20,11 @@ _EVENTS, _DEFAULTS = "events", "defaults"
 # Largest size in bytes of a file whose content is part of a digest. Larger files are strain, which takes long to read:
 # only their name counts.
 _LARGEST = 50e6
-# Lines of an ini file such as "distance-marginalization = True".
-_INTEGRATED = re.compile(r"^\s*(distance|phase|time)[-_]marginalization\s*[=:]\s*true\b", re.IGNORECASE | re.MULTILINE)
+# Lines of an ini file such as "distance-marginalization = True", with every word that bilby_pipe takes for true, or none.
+_INTEGRATED = re.compile(
+    r"""^[ \t]*-{0,2}(distance|phase|time)[-_]marginalization[ \t]*([=: \t][ \t]*['"]?(true|yes|on|1)\b|[#;]|$)""",
+    re.IGNORECASE | re.MULTILINE,
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
@@ -57,7 +60,7 @@ def marginalised(event: EventSource) -> list[str]:
     """Return the parameters over which an ini file lets the likelihood integrate, of those that flowpe draws in closed form."""
     if event.kind != PIPE:
         return []
-    return _INTEGRATED.findall(event.file.read_text(encoding="utf-8"))
+    return [line[1].lower() for line in _INTEGRATED.finditer(event.file.read_text(encoding="utf-8"))]
 
 
 def find_events(where: Path, base: Path | None = None) -> list[EventSource]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from ..catalogue.event_folder import CHANGED, DONE, LOG, EventFolder
+from ..catalogue.event_folder import CHANGED, DONE, FAILED, LOG, EventFolder
 from ..catalogue.hdf5 import publish
 from ..catalogue.runner import Planned, here, plan, run_catalogue
 from ..catalogue.sources import marginalised
@@ -104,10 +104,14 @@ def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
     integrated = {one.event.name: keys for one in planned if (keys := marginalised(one.source))}
     if integrated:
         first, keys = next(iter(integrated.items()))
-        rest = f" and of {len(integrated) - 1} others" if len(integrated) > 1 else ""
+        others = len(integrated) - 1
+        rest = f" and of {others} other{'s' if others > 1 else ''}" if others else ""
         print(
             f"The likelihood of {first}{rest} is marginalised (over {', '.join(keys)}). It is used as it is: flowpe samples "
-            "these parameters too, and evaluates each kept draw twice; without marginalisation the result is the same, sooner"
+            "these parameters too, and evaluates each kept draw twice; without marginalisation the result is the same, sooner. "
+            "Where Bilby's integral is not exact (over the phase if the wave is not a pure (2, 2) mode, over the time without "
+            "jitter), nothing is drawn in closed form, which takes far longer. flowpe reprior cannot change the priors of "
+            "these parameters. Set the marginalisations to False to avoid all this"
         )
 
 
@@ -115,14 +119,19 @@ def _tell(planned: list[Planned]) -> Any:
     """Return a function that prints a line about each event that ends."""
     told = {one.event.name for one in planned if one.standing in (DONE, CHANGED)}
 
-    def tell(entries: list[Entry]) -> None:
-        for entry in entries:
-            if entry.event.name in told or entry.status not in (DONE, "failed"):
-                continue
-            told.add(entry.event.name)
-            said = entry.error or f"{entry.row.get('verdict')}, {entry.row['cpu_seconds']:.0f} CPU s"
-            clear = "\r\x1b[K" if sys.stderr.isatty() else ""
-            print(f"{clear}{len(told)} of {len(planned)}: {entry.event.name}: {said}", file=sys.stderr, flush=True)
+    def tell(entry: Entry) -> None:
+        if entry.event.name in told or entry.status not in (DONE, FAILED):
+            return
+        told.add(entry.event.name)
+        seconds = sum(attempt["wall"] for attempt in entry.event.attempts())
+        said = entry.error or str(entry.row.get("verdict"))
+        clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+        print(
+            f"{clear}{len(told)} of {len(planned)}: {entry.event.name}: {said}, {seconds:.0f} s, "
+            f"{entry.row['cpu_seconds']:.0f} CPU s",
+            file=sys.stderr,
+            flush=True,
+        )
 
     return tell
 

@@ -14,6 +14,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
+from ..arguments.table import check_npool
 from ..conditional.base import ConditionalConfig
 from ..conditional.choose import conditional_config, single_response
 from ..conditional.phase import conditional_obstacle
@@ -115,6 +116,7 @@ def train_on(
     SimulationError, ConfigurationError
         If the problem cannot be simulated, or the settings do not fit it.
     """
+    npool = check_npool(npool)
     if settings is not None and not isinstance(settings, Settings):
         raise ConfigurationError(f"settings={settings!r}: give bilby_flowpe.training.Settings, or leave them out")
     return _Builder(problem, settings or Settings(), npool, progress, engine, team or Alone()).run(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bilby
 import numpy as np
 import pytest
 from bilby.core.prior import DeltaFunction, Gaussian, PowerLaw, PriorDict, TruncatedGaussian
+from bilby.core.result import Result
 
 from bilby_flowpe.catalogue import reprior
 from bilby_flowpe.catalogue.child import work
@@ -229,3 +231,25 @@ def test_changed_priors_are_copies() -> None:
 )
 def test_when_weights_do(weights: dict, least: float, they_do: bool) -> None:
     assert weights_do(weights, least) is they_do
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (None, "catalogue=None: give the outdir of flowpe catalogue, or a list of results"),
+        (Result(label="a"), "catalogue=.*: give the outdir of flowpe catalogue, or a list of results"),
+        (["none.json"], "there is no such file"),
+        ({"a": 3}, r"catalogue\['a'\]=3: give Bilby's Result, or the path of its file"),
+        ([3], r"catalogue\[0\]=3: give Bilby's Result, or the path of its file"),
+    ],
+)
+def test_what_is_no_catalogue_is_told(given: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        reweighted(given, {})
+
+
+def test_what_is_no_prior_or_population_is_told() -> None:
+    with pytest.raises(PriorError, match=r"priors='my.prior': give a table of the priors that change"):
+        reweighted([], "my.prior")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="population='powerlaw': give a function"):
+        reweighted([], population="powerlaw")  # type: ignore[arg-type]

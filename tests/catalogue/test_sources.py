@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bilby_flowpe.catalogue.sources import PIPE, STRAIN, find_events, with_arguments
+from bilby_flowpe.catalogue.sources import PIPE, STRAIN, find_events, marginalised, with_arguments
 from bilby_flowpe.errors import ConfigurationError, DataError
 
 
@@ -60,3 +60,20 @@ def test_what_is_no_list_of_events(tmp_path: Path, files: dict[str, str], words:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         find_events(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("line", "integrated"),
+    [
+        *((f"distance-marginalization = {word}", True) for word in ("True", "yes", "ON", "1", "'True'", "True # why")),
+        *((f"distance_marginalization={word}", False) for word in ("False", "no", "off", "0", "'False' # not True")),
+        ("distance-marginalization", True),
+        ("distance-marginalization # why", True),
+        ("  Distance-marginalization: true", True),
+        ("# distance-marginalization = True", False),
+        ("distance-marginalization-lookup-table = 1.npz", False),
+    ],
+)
+def test_marginalisations_are_read_as_bilby_pipe_reads_them(tmp_path: Path, line: str, integrated: bool) -> None:
+    (tmp_path / "a.ini").write_text(f"label = a\n{line}\ntrigger-time = 1\n")
+    assert marginalised(find_events(tmp_path)[0]) == ["distance"] * integrated

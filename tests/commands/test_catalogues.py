@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_a_catalogue_from_the_shell(folder: Path, capsys: pytest.CaptureFixture[
     assert "there is no such folder" in capsys.readouterr().err
 
 
+def test_each_event_is_told_when_it_has_ended(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The failures of an earlier command are not told again before the events are repeated."""
+    (folder / "events.toml").write_text("[events.a]\ndoes = 'fails'\n[events.b]\ndoes = 'fails'\n")
+    words = ["catalogue", str(folder / "events.toml"), "--outdir", str(folder / "out"), "--jobs", "1"]
+    assert main(words) == 0
+    capsys.readouterr()
+    (folder / "events.toml").write_text("[events.a]\ndoes = 'fails'\n[events.b]\n")
+    assert main(words) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if " of 2: " in line]
+    assert len(lines) == 2
+    assert lines[0].startswith("1 of 2: a: analysis: ValueError")
+    assert re.fullmatch(r"2 of 2: b: reliable, \d+ s, \d+ CPU s", lines[1])
+
+
 def test_marginalised_likelihoods_are_told_before(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "events.toml").unlink()
     for name, lines in (
@@ -62,8 +77,10 @@ def test_marginalised_likelihoods_are_told_before(folder: Path, capsys: pytest.C
         (folder / f"{name}.ini").write_text(f"label = {name}\n{lines}")
     assert main(["catalogue", str(folder), "--outdir", str(folder / "out"), "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "The likelihood of one and of 1 others is marginalised (over distance, phase)" in said
+    assert "The likelihood of one and of 1 other is marginalised (over distance, phase)" in said
     assert "evaluates each kept draw twice" in said
+    assert "nothing is drawn in closed form" in said
+    assert "flowpe reprior cannot change the priors of these parameters" in said
 
 
 def test_the_status_line(tmp_path: Path) -> None:

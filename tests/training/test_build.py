@@ -78,6 +78,12 @@ def test_settings_are_of_their_class(problem_5d: tuple) -> None:
         train_model(*problem_5d, {"network": "maf"})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("npool", [0, "four"])
+def test_the_number_of_processes_is_checked(problem_5d: tuple, npool: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"npool={npool!r}: give a whole number"):
+        train_model(*problem_5d, TINY, npool=npool)  # type: ignore[arg-type]
+
+
 def test_model_describes_itself(tiny: TrainedPosterior, problem_5d: tuple) -> None:
     assert tiny.contract.differences(contract_of(problem_5d)) == []
     assert tiny.history["step"][-1] == 30
