@@ -3,7 +3,7 @@
     python examples/studies/run_gallery.py --only quickstart catalogue
     python examples/studies/run_gallery.py --only real_event --arguments GW150914 --data-dir DIR
 
-All output goes to ``docs/images/gallery``. The wall time of each example, including imports, is printed; its page has the CPU seconds, too.
+All output goes to ``docs/images/gallery``, with the CPU seconds; the wall time of each, including imports, is printed.
 """
 
 from __future__ import annotations
