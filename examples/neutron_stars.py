@@ -143,7 +143,7 @@ for place in PLACES:
         here,
         sampler="flowpe",
         network="none",
-        n_effective=2000,
+        n_effective=5000,
         npool=1,
         outdir=OUTDIR,
         label=place,
