@@ -15,6 +15,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from .conditional.base import Conditional, TakesCoarseWaves
 from .conditional.choose import DrawnBy, closed_form_of
 from .errors import CoarseObstacle, ContractError, PriorError, SimulationError
+from .names import INCLINATION, PLACE
 from .problem import Problem
 from .processes.parallel import Row
 from .sampling.start import Searched
@@ -86,6 +87,8 @@ class CoarseChoice:
 
     def _made(self, conditional: Conditional, at: Row | None) -> Conditional:
         if not isinstance(conditional, TakesCoarseWaves):
+            if not {*PLACE, INCLINATION} & {*self._problem.prior.keys}:
+                raise CoarseObstacle("sky position and orientation are not sampled")
             raise CoarseObstacle(
                 "they need the time, sky position and orientation to be drawn from their conditional; here it draws "
                 f"{list(conditional.keys) or 'nothing'}, because the others are fixed, connected by the prior, drawn in "

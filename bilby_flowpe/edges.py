@@ -26,7 +26,7 @@ _BINS = 10
 _SHARE = 0.1
 # Largest difference of the cumulative probability of posterior and prior for which the data count as uninformative.
 _TOLD = 0.1
-# Least number of distinct values from which a density can be estimated.
+# Least number of different draws from which a density can be estimated: fewer scatter by more than a tenth.
 _FEWEST_VALUES = 50
 # Number of values to which a normal curve is fitted: enough for the rough area beyond an edge.
 _FITTED = 2000
@@ -130,7 +130,7 @@ def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], we
             found += _edges_of_one(key, prior, np.asarray(values[key], dtype=np.float64), weights)
         except (ArithmeticError, TypeError, ValueError) as error:
             # An error of this remark must not lose the result.
-            logger.info(f"Whether the posterior of {key} piles up at an edge of its prior is not known: {error}")
+            logger.info(f"Could not test whether the posterior of {key} piles up at an edge of its prior: {error}")
     return sorted(found, key=lambda entry: -entry.beyond)
 
 

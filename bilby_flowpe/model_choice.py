@@ -40,8 +40,8 @@ Chosen = tuple["BoundPosterior | None", str, Conditional | None]
 """A model bound to the data, or none; its name; and the conditional of parameters drawn in closed form."""
 
 _LEAST_WAVEFORMS = 10_000  # a network that is trained on fewer memorises them
-# Largest number of reasons against a model for which it is mentioned before another one is trained: a user may remove
-# so few by a change of the problem.
+# Differences of a model from the problem, in terms of one parameter or setting each, up to which the log mentions the model
+# before another one is trained: a user may remove so few by a change of the problem.
 _NEAR_MISS = 3
 _NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # words of torch's error
 
@@ -163,7 +163,11 @@ class ModelChoice:
         """Return an existing model, else what is cheaper for this event; ``None`` if a training has learnt nothing."""
         contract, settings = self.problem.describe(), self._settings()
         if (found := self.timed("model", lambda: self._find(contract, settings))) is not None:
-            price = price_of_drawing(self.kwargs["n_effective"], self._each, self.npool)
+            # Mean and 10th percentile over simulated events: the latter is what most events reach.
+            bound = found[0]
+            measured = (bound.model.information.get("calibration") or {}).get("flow alone") if bound else None
+            efficiency = float(measured[1]) if measured else None
+            price = price_of_drawing(self.kwargs["n_effective"], self._each, self.npool, efficiency)
             logger.info(
                 f"Using the model {found[1]}: if it fits the event, {price.words}; network='none' would not use it"
             )

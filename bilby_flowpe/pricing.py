@@ -26,6 +26,8 @@ _COARSE_SECONDS = (
 _SEARCH = 15.0  # seconds of the search that coarse waves need
 _KEPT = 1.4  # evaluations of the user's likelihood for each effective draw, where coarse waves draw
 _OF_NETWORK = 0.2  # efficiency of a network after ten minutes of training; those measured have 0.2 to 0.9
+_RESERVE = 1.2  # draws over those that the efficiency asks for: it is only known roughly before the batch
+_AROUND = 1500  # evaluations of a pilot batch, of the comparison with closed forms, and of single draws
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,24 @@ def price_of_refinement(
     return Price(evaluations, seconds + evaluations * each / npool)
 
 
-def price_of_drawing(n_effective: int, each: float, npool: int = 1) -> Price:
-    """Return the expected cost of drawing with a network that fits the event."""
-    evaluations = int(n_effective / _OF_NETWORK)
+def price_of_drawing(n_effective: int, each: float, npool: int = 1, efficiency: float | None = None) -> Price:
+    """Return the expected cost of drawing with a network that fits the event.
+
+    Parameters
+    ----------
+    n_effective
+        Requested number of effective draws.
+    each
+        Seconds of an evaluation.
+    npool
+        Number of processes that evaluate.
+    efficiency
+        Efficiency that was measured for the network on simulated events; by default that of a short training.
+    """
+    if efficiency is None:
+        evaluations = int(n_effective / _OF_NETWORK)
+    else:
+        evaluations = int(_RESERVE * n_effective / max(efficiency, _OF_NETWORK / 10)) + _AROUND
     return Price(evaluations, evaluations * each / npool)
 
 

@@ -42,7 +42,7 @@ def of_arguments() -> str:
 def words(text: str, choices: tuple[str, ...]) -> str:
     """Say what an argument does, and the values that it may have where the words do not name all."""
     named = all(f'"{choice}"' in text for choice in choices) or set(choices) == {"conditional", "network"}
-    return text if named else f"{text}; one of {', '.join(default(choice) for choice in choices)}"
+    return text if named else f"{text.rstrip('.')}. Allowed: {', '.join(default(choice) for choice in choices)}"
 
 
 def of_checks() -> str:

@@ -34,17 +34,16 @@ UNITS = """
     turns mass masses solar mpc gpc metre metres meters km strain redshift celsius byte bytes kib mib gib mb
     gb bits bit digits digit decimal decimals characters character letters words lines columns inches points
     dpi row rows draw draws wave waves waveform waveforms sample samples step steps event events evaluation
-    evaluations file files folder folders process processes core cores worker workers call calls table tables
-    pixel pixels cell cells bin bins node nodes segment segments band bands piece pieces block blocks window
-    windows round rounds generation generations iteration iterations epoch epochs batch batches try tries
-    trial trials component components dimension dimensions parameter parameters mode modes harmonic harmonics
-    part parts detector detectors peak peaks layer layers feature features unit units network networks
-    coordinate coordinates curve curves template templates candidate candidates neighbour neighbours time
-    times fold factor factors share shares fraction fractions percent ratio ratios relative efficiency
-    probability probabilities chance quantile quantiles nats nat sigma deviation deviations variance width
-    widths likelihood likelihoods evidence weight weights exponent power order orders degree version number
-    numbers seed seeds index indices value values per bound bounds term terms place places maximum maxima
-    minimum position positions level levels rate
+    evaluations file files folder folders process processes core cores worker workers call calls table
+    tables pixel pixels cell cells bin bins node nodes segment segments band bands piece pieces block blocks
+    window windows round rounds generation generations iteration iterations epoch epochs batch batches trial
+    trials component components dimension dimensions parameter parameters mode modes harmonic harmonics
+    detector detectors peak peaks layer layers feature features unit units network networks coordinate
+    coordinates curve curves template templates candidate candidates neighbour neighbours time times fold
+    factor factors share shares fraction fractions percent ratio ratios relative efficiency probability
+    probabilities chance quantile quantiles nats nat sigma deviation deviations variance width widths
+    likelihood likelihoods evidence weight weights exponent power order orders degree version seed seeds
+    index indices per bound bounds maximum maxima minimum position positions level levels rate
 """.split()  # noqa: SIM905 (a list of a hundred quoted words is hard to read)
 """Words that count as the unit of a number."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -59,6 +60,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def commands() -> list[str]:
+    """Return the names of all commands."""
+    (choices,) = (
+        action.choices for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    return list(choices)
+
+
 class TestParser:
     def test_help_needs_nothing_large(self):
         code = (
@@ -68,7 +77,7 @@ class TestParser:
         run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert run.stdout.split() == []
 
-    @pytest.mark.parametrize("command", ["train", "simulate", "models", "show", "gap"])
+    @pytest.mark.parametrize("command", commands())
     def test_every_command_has_help(self, command, capsys):
         with pytest.raises(SystemExit, match="0"):
             main([command, "--help"])

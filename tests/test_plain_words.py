@@ -83,5 +83,6 @@ def test_a_package_says_what_to_read_first(init: Path) -> None:
     """Each module that the docstring names in this way exists."""
     words = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
     assert "o read first" in words or "Read first" in words, init
+    assert re.search(r"[Tt]o add|How to add", words), init
     for name in re.findall(r":\w+:`~?\.(\w+)", words):
         assert (init.parent / f"{name}.py").exists() or (init.parent / name).is_dir(), f"{init}: {name}"

@@ -58,6 +58,13 @@ def test_drawing_takes_no_fits() -> None:
     assert price_of_drawing(5000, 2e-3, npool=2).seconds == 25.0
 
 
+def test_a_measured_efficiency_counts() -> None:
+    """The quickstart makes 8001 evaluations with a network of efficiency 0.96, a pilot and comparisons included."""
+    assert price_of_drawing(5000, 1e-3, efficiency=0.96) == Price(7750, 7.75)
+    # An efficiency of zero on simulated events is no price without end.
+    assert price_of_drawing(5000, 1e-3, efficiency=0.0).evaluations == 301_500
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0.01, "1 s"), (119.0, "119 s"), (600.0, "10 minutes"), (7199.0, "120 minutes"), (36_000.0, "10 hours")],

@@ -28,9 +28,9 @@ from .config import RepresentationConfig
 _CHUNK = 2048  # simulations that are drawn at once, which bounds the memory; as many score the compression
 _STEPS = 10  # steps of Fisher scoring: more take longer, fewer may stop before the most likely point
 _OUTSIDE = 5.0  # units of the noise beyond the range of the predictions, at which wild data are clipped
-_LEAST_ROOT = 0.1  # smallest value of twice the root of a predicted count, since the score has a pole at zero
+_LEAST_ROOT = 0.1  # least width of twice the root of a predicted count, since the score has a pole at zero
 _LEAST_SQUARE = 1e-6  # smallest mean square of residuals in units of the noise, so that its logarithm is finite
-_LARGEST = 1e15  # largest absolute value of the data, whose square single precision can represent
+_LARGEST = 1e15  # data beyond it (in their own units) are clipped: single precision cannot represent their squares
 _ROUNDING = 1e-6  # fraction of a squared signal-to-noise ratio below the rounding error of single precision
 # Quantile of the noise's size over the prior that is the unit of the data: small noise needs fine predictions
 _SMALL_NOISE = 0.05

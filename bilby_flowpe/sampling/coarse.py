@@ -33,7 +33,7 @@ from .weighted import WeightedDraws
 _POOR = 0.8
 # efficiency below which ten times as many draws have to be kept as the user's likelihood alone would need
 _HOPELESS = 0.1
-_MOVES = 2  # largest number of moves of the reference: a third one would end at the same place
+_MOVES = 2  # rounds in which the reference may move: a third one would end at the same place
 # draws that a trial keeps, as a share of those of the batch, with lower and upper bounds
 _TRIAL, _FEWEST, _MOST = 1 / 16, 64, 300
 _NEAR = 0.9  # efficiency of the ratio below which fewer rows, all evaluated, are better than more rows that are not

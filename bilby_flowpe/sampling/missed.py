@@ -44,7 +44,7 @@ from .weighted import WeightedDraws
 _ALLOWANCE = 3.0  # nats: room for a sky position or a time that is worse known by this factor, about 20
 _ENOUGH_DRAWS = 5  # draws that a mode needs to influence a fit
 _WIDTHS = np.geomspace(0.1, 10.0, 9)  # factors on the volume of a mode by the metric of templates
-_SEED = 20261130  # any number: the same noise in every run
+_SEED = 20261130  # seed of the noise, which has to be the same in every run; any other would do
 _LATENT = 8  # draws of the latent variables for each row
 _POWER = 0.98  # share of a wave's power that templates use
 _MOST_MEASURED = 300  # planted modes whose width is measured; if more are not seen, fewer are planted

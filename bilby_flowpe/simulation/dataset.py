@@ -31,7 +31,7 @@ _ROWS = 8192  # waveforms that are written at once, which bounds the memory
 _TOLERANCE = 1e-6  # relative difference of two numbers that count as the same, far above rounding errors
 # Relative difference of numbers in the text of a contract, which has six digits: the last may be rounded differently elsewhere.
 _TEXT_TOLERANCE = 2e-5
-_SHOWN = 5  # number of differences that an error message names at most, to keep it readable
+_SHOWN = 5  # lines of differences that an error message has at most, to keep it readable
 _SPOTS = 4  # waveforms of a file that are computed again: enough to notice another generator, in a few waveform calls
 # Largest deviation of these, relative to their loudest value: above the rounding of single precision, far below another
 # waveform.

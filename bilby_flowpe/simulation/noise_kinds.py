@@ -25,7 +25,7 @@ from ..processes.parallel import Row
 from .noise import FunctionNoise, Noise, sizes_of_noise
 
 _TINY = float(np.finfo(np.float64).tiny)
-_LARGEST = 1e300  # largest value of a datum, which leaves room below the largest number of double precision
+_LARGEST = 1e300  # bound of the data (in their own units): some orders below the largest double, for sums of squares
 _MOST_COUNTS = 2.0**62  # largest rate of counts: NumPy draws no Poisson numbers of larger rates
 
 

@@ -24,4 +24,7 @@ To read first: :mod:`.rows`, the choice of the draws that are kept, and the esti
 number of draws; and :mod:`.partial`, rows that are not evaluated. The step of the weight is
 :mod:`bilby_flowpe.chain.thinned`; the final batch, its trial and the moves of the reference are in
 :mod:`bilby_flowpe.sampling.coarse`.
+
+To add a rule by which draws are kept, give its probabilities in a class like :class:`.rows.Thinning` (weights stay exact for
+any that are known and positive), and let :mod:`.plan` choose its settings.
 """

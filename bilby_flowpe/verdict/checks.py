@@ -10,8 +10,8 @@ import math
 from .check import ALWAYS, Check
 
 CLOSED_FORM = Check(
-    "closed form for the parameters drawn conditionally, compared with the likelihood; with `importance=True` the run "
-    "continues without it",
+    "closed form for the parameters drawn conditionally, compared with the likelihood (of raw draws, `importance=False`; other "
+    "runs start again without it)",
     lambda case: case.findings.closed_form_difference,
     "the closed form for the parameters drawn conditionally differs from the likelihood by {value:.3g}: use phase='network'",
     # This figure is only set if the comparison has failed.
@@ -74,7 +74,7 @@ CHECKS = (
         "fraction of the posterior in the outermost 3e-14 of the quantiles of a prior, beyond which nothing can be drawn (not "
         "for parameters that are drawn by value)",
         lambda case: case.outermost,
-        "a share of {value:.3g} of the posterior, above {limit:g}, lies so far out in the tail of the prior of "
+        "a fraction of {value:.3g} of the posterior, above {limit:g}, lies so far out in the tail of the prior of "
         "{case.findings.outermost[0]} that nothing can be drawn beyond it: use a wider prior of {case.findings.outermost[0]}",
         failed_at="outermost_failed",
     ),
@@ -104,7 +104,7 @@ CHECKS = (
     Check(
         "largest weight, as a fraction of all",
         lambda case: case.summary.largest_weight,
-        "the largest weight's share of the total is {value:.3g}, above {limit:g}",
+        "the largest weight is a fraction of {value:.3g} of the total, above {limit:g}",
         "largest_weight_check",
         "largest_weight_failed",
     ),

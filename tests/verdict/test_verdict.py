@@ -93,7 +93,7 @@ def test_a_mode_that_may_have_been_missed(chance: float, grade: str) -> None:
         (
             {"outermost": ("a", 0.5)},
             "failed",
-            "a share of 0.5 of the posterior, above 0.001, lies so far out in the tail of the prior of a that",
+            "a fraction of 0.5 of the posterior, above 0.001, lies so far out in the tail of the prior of a that",
         ),
         (
             {"completeness": Completeness(1.0, "3000 draws from the prior")},
@@ -145,15 +145,15 @@ EVERYTHING = (
     ({"unfinished": "the budget {max_time} ended"}, "the budget {max_time} ended"),
     (
         {"outermost": ("a", 0.5)},
-        "a share of 0.5 of the posterior, above 0.001, lies so far out in the tail of the prior of a that nothing can be drawn "
-        "beyond it: use a wider prior of a",
+        "a fraction of 0.5 of the posterior, above 0.001, lies so far out in the tail of the prior of a that nothing can be "
+        "drawn beyond it: use a wider prior of a",
     ),
     (
         {"log_evidence": -math.inf, "n_finite": 7, "n_draws": 100},
         "the log-evidence is -inf, not finite: 7 of 100 draws have a weight above zero",
     ),
     ({"pareto_k": 1.5}, "the Pareto k of the weights is 1.5, above 1"),
-    ({"largest_weight": 0.5}, "the largest weight's share of the total is 0.5, above 0.2"),
+    ({"largest_weight": 0.5}, "the largest weight is a fraction of 0.5 of the total, above 0.2"),
     (
         {"nan_share": 0.5},
         "the fraction of rows inside the prior whose likelihood is not a number (NaN) is 0.5, above 0.05",
