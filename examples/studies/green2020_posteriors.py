@@ -34,7 +34,7 @@ from bilby.gw.conversion import (
 )
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from bilby_flowpe.corner_plot import plot_comparison
+from bilby_flowpe.corner_plot import bounds_of, plot_comparison
 from bilby_flowpe.model import find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import START_TIME, green2020
@@ -159,7 +159,7 @@ def figure_3(arguments: argparse.Namespace) -> None:
         {**{family.upper(): draws for family, draws in raw.items()}, "emcee": emcee},
         KEYS,
         arguments.outdir / "figure3.png",
-        labels={key: priors[key].latex_label_with_unit for key in KEYS},
+        bounds=bounds_of(priors),
         truths=truth,
         offsets={"geocent_time": START_TIME},
     )
@@ -188,7 +188,7 @@ def figure_6(arguments: argparse.Namespace) -> None:
         {"CVAE+": ours},
         LARGER,
         arguments.outdir / "corner.png",
-        labels={key: priors[key].latex_label_with_unit for key in LARGER},
+        bounds=bounds_of(priors),
         truths=truth,
         offsets={"geocent_time": START_TIME},
     )

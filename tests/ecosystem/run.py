@@ -121,7 +121,7 @@ def number(value: float, error: float, beside: float = 0.0) -> str:
 def table(values: list[dict[str, Any]]) -> str:
     """The table of the page, in Markdown: a line for each value."""
     lines = [
-        "| package | what was run | held against | quantity | flowpe | reference | difference in σ |",
+        "| package | what was run | compared with | quantity | flowpe | reference | difference in σ |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for one in values:
