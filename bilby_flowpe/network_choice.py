@@ -58,6 +58,9 @@ def words_of_refinement(
     first = "a shipped network draws if one serves the signal that is found; else " if families else ""
     message = f"network='auto': {first}a proposal is refined for this event alone, in {refinement.words}"
     message += f", and missed modes are looked for{reasons}"
+    if families:
+        # Whether a training could pay is known only if no shipped network serves, and then a later line says what is done.
+        return message
     longer = f"about {in_words(training.seconds)}" if math.isfinite(training.seconds) else "longer"
     return (
         f"{message}. A network takes {longer} to train, and can then be used for all events of this kind: for many events "

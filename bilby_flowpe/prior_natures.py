@@ -264,6 +264,11 @@ def _nature(said: str, prior: _Given) -> Nature:
     spacing = np.spacing(np.max(np.abs(ends)))
     cells = int(min(_CELLS, abs(np.ptp(ends)) / (_CELL * spacing)))
     if cells < _FEWEST_CELLS:
+        if np.isnan(_log_density(prior, values)).all():
+            raise PriorError(
+                f"{said} is so narrow that double precision has hardly a value in it ({values[1]} to {values[2]} from one "
+                "quartile to the other), and its density is not a number: fix the parameter"
+            )
         steps = values[1] == values[2] or values[0] == values[1]
         return Nature("quantile", "several quantiles have the same value") if steps else Nature()
     quantiles = np.linspace(_END, 1 - _END, cells + 1)

@@ -15,6 +15,7 @@ from bilby.core.prior import (
     Gaussian,
     Interped,
     Prior,
+    PriorDict,
     SymmetricLogUniform,
     Uniform,
 )
@@ -23,6 +24,7 @@ from bilby.gw.prior import AlignedSpin, UniformInComponentsMassRatio, UniformSou
 
 from bilby_flowpe.errors import PriorError
 from bilby_flowpe.prior_natures import Nature, log_density, nature_of, natures, rescaled
+from bilby_flowpe.priors import PriorTransform
 
 
 class Drawn(Prior):
@@ -169,3 +171,20 @@ def test_the_users_priors_are_left_alone() -> None:
     prior = ConditionalGaussian(lambda reference_params, x: {"mu": x}, name="y", mu=7.0, sigma=1.0)
     natures({"x": Gaussian(0, 1), "y": prior}, ["x", "y"], {})
     assert prior.mu == 7.0
+
+
+@pytest.mark.parametrize("sigma", [5e-324, 2e-323])
+def test_a_prior_narrower_than_numbers_is_refused(sigma: float) -> None:
+    """The square of the width is zero in double precision, and Bilby's density zero over zero."""
+    with pytest.raises(
+        PriorError, match=r"priors\['a'\]=.* is so narrow .* its density is not a number: fix the parameter"
+    ):
+        natures(PriorDict({"a": Gaussian(0.0, sigma)}), ["a"], {})
+
+
+@pytest.mark.parametrize("sigma", [1e-300, 1e-170, 1e-150])
+def test_a_prior_whose_square_is_no_number_keeps_its_draws(sigma: float) -> None:
+    transform = PriorTransform(PriorDict({"a": Gaussian(0.0, sigma)}))
+    draws = transform.sample(200, np.random.default_rng(0))
+    assert np.std(draws["a"] / sigma) == pytest.approx(1, abs=0.2)
+    assert np.all(np.isfinite(transform.log_prob(draws)))

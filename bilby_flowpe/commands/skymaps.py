@@ -34,7 +34,7 @@ def skymap(
         marks |= _injected(from_file)
         print(f"sky map: {write_sky_map(found, output or result.with_name(f'{name}_skymap.fits'))}")
         made = str(found.header["HISTORY"])
-        print(f"made {made[0].lower()}{made[1:]}")
+        print(made)
     print(in_words(found))
     for words, place in marks.items():
         _print_mark(found, words, place)

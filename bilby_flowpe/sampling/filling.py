@@ -125,10 +125,10 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     draws = f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}"
     if weighted.thinned is not None:
         # The efficiency is that of all draws by the coarse likelihood; the effective number is that of the kept draws.
-        kept = f"{weighted.thinned.n_kept} draws kept"
+        weighed = f"{weighted.thinned.n_kept} draws that were kept and weighed"
         if (partial := outcome.partial) is not None:
-            kept = f"{partial.n_rows} draws kept, {partial.n_evaluated} of them evaluated,"
-        draws = f"{kept} of {draws} by the coarse likelihood"
+            weighed = f"{partial.n_rows} draws that were kept ({partial.n_evaluated} of them evaluated)"
+        draws = f"{weighed}, out of {draws} by the coarse likelihood"
     figures = (
         f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective of {draws}; "
         f"{target.meter.in_words}"

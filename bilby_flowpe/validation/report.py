@@ -251,7 +251,10 @@ def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
             for key, p in surprise["p_values"].items()
         ],
     )
-    page.text(f"All together: p-value {p_value_in_words(surprise['p_value'])}.")
+    page.text(
+        f"All together: p-value {p_value_in_words(surprise['p_value'])} (the smallest one times their number, at most 1). The "
+        "verdict is check below 0.005."
+    )
 
 
 def _model(page: Page, name: str, coverage: Path | None) -> None:

@@ -46,9 +46,10 @@ Where the column of dynesty is empty it was not run, or the script ends in an er
 
 {table}
 
-Two differences of ln Z are larger than three errors. For `radioactive_decay`, a sum over a grid (`python examples/studies/radioactive_decay.py`) gives -810.387,
-which is flowpe's value; the script asks dynesty for `sample="unif"`. For `gaussian_process_celerite_example`, dynesty's value is lower by 3.6; flowpe's verdict is
-`check`, and which of the two is right was not found out.
+Two differences of ln Z are larger than three errors. For `radioactive_decay`, a sum over a grid
+(`python examples/studies/radioactive_decay.py`) gives -810.387, which is flowpe's value; the script asks dynesty for
+`sample="unif"`. For `gaussian_process_celerite_example`, dynesty's value is lower by 3.6; flowpe's verdict is `check`, and
+which of the two is right was not found out.
 """
 
 

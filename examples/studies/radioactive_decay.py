@@ -2,10 +2,10 @@
 
     python examples/studies/radioactive_decay.py
 
-Counts of 299 minutes have a Poisson distribution about the decay of a nuclide, with a log-uniform prior of its half-life and of
-its amount, as in the script ``radioactive_decay.py`` of Bilby's examples, with the data of its seed. The posterior fills a small
-part of the prior. The grid covers it in the logarithms, and is refined until the sum does not change. On this problem
-dynesty with ``sample="unif"``, which the script asks for, differs from flowpe by five of its errors (``docs/bilby_examples.md``).
+Counts of 299 minutes have a Poisson distribution about the decay of a nuclide, with a log-uniform prior of its half-life and
+of its amount, as in the script ``radioactive_decay.py`` of Bilby's examples, with the data of its seed. The grid covers the
+posterior, a small part of the prior, in the logarithms, and is refined until the sum does not change. On this problem dynesty
+with ``sample="unif"``, which the script asks for, differs from flowpe by five errors (``docs/bilby_examples.md``).
 """
 
 from __future__ import annotations
