@@ -240,7 +240,7 @@ def test_a_model_at_hand_of_any_family_is_used(said: Said) -> None:
     (folder,) = (said.folder / "models").iterdir()
     result = said(straight())
     (line,) = said.of_the_choice
-    assert line.startswith(f"Using the model {folder.name}: if it fits the event, some 1000 likelihood evaluations")
+    assert line.startswith(f"Using the model {folder.name}: if it fits the event, some 2000 likelihood evaluations")
     assert result.meta_data["run_statistics"]["model"] == folder.name
     assert said(straight(), network="none").meta_data["run_statistics"]["model"] == "none"
 
