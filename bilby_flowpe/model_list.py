@@ -99,7 +99,7 @@ def load_model(model: str | Path) -> TrainedPosterior:
     Raises
     ------
     ModelError
-        If there is no such model, or its folder is incomplete or damaged.
+        If ``model`` is neither a name nor a folder, there is no such model, or its folder is incomplete or damaged.
 
     Examples
     --------
@@ -109,6 +109,8 @@ def load_model(model: str | Path) -> TrainedPosterior:
     """
     from .model import TrainedPosterior
 
+    if not isinstance(model, str | Path):
+        raise ModelError(f"model={model!r}: give a name that `flowpe models` lists, or the folder of a model")
     return TrainedPosterior.load(find_folder(str(model))[0])
 
 

@@ -13,6 +13,7 @@ import pytest
 from bilby.core.prior import PriorDict, Uniform
 
 import bilby_flowpe
+from bilby_flowpe.errors import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +72,9 @@ def test_a_lazy_name_stays_what_it_is() -> None:
         for name in package.__all__:
             assert callable(getattr(package, name)), name
             assert callable(getattr(package, name)), name
+
+
+@pytest.mark.parametrize("model", [None, 3, ["green2020-5d-maf"]])
+def test_a_model_that_is_neither_a_name_nor_a_folder_is_refused(model: Any) -> None:
+    with pytest.raises(ModelError, match=r"model=.*: give a name that `flowpe models` lists, or the folder"):
+        bilby_flowpe.load_model(model)

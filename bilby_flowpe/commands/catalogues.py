@@ -104,9 +104,9 @@ def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
     integrated = {one.event.name: keys for one in planned if (keys := marginalised(one.source))}
     if integrated:
         first, keys = next(iter(integrated.items()))
-        rest = f" and of {len(integrated) - 1} others" if len(integrated) > 1 else ""
+        rest = f" (and those of {len(integrated) - 1} more)" if len(integrated) > 1 else ""
         print(
-            f"The likelihood of {first}{rest} is marginalised (over {', '.join(keys)}). It is used as it is: flowpe samples "
+            f"The likelihood of {first}{rest} is marginalised over {', '.join(keys)}. It is used as it is: flowpe samples "
             "these parameters too, and evaluates each kept draw twice; without marginalisation the result is the same, sooner"
         )
 

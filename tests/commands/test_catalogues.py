@@ -62,7 +62,9 @@ def test_marginalised_likelihoods_are_told_before(folder: Path, capsys: pytest.C
         (folder / f"{name}.ini").write_text(f"label = {name}\n{lines}")
     assert main(["catalogue", str(folder), "--outdir", str(folder / "out"), "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "The likelihood of one and of 1 others is marginalised (over distance, phase)" in said
+    assert (
+        "The likelihood of one (and those of 1 more) is marginalised over distance, phase. It is used as it is" in said
+    )
     assert "evaluates each kept draw twice" in said
 
 
