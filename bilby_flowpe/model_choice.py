@@ -21,7 +21,7 @@ from .contract import Contract
 from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
 from .family.choice import taken_by_itself
 from .family.shipped import named
-from .network_choice import words_before_training, words_of_refinement, words_of_stages
+from .network_choice import words_before_training, words_of_cost, words_of_refinement, words_of_stages
 from .networks import compact
 from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training, seconds_of_likelihood
 from .problem import SimulationConfig
@@ -108,8 +108,8 @@ class ModelChoice:
             if not self.kwargs["refine"]:
                 logger.warning("refine=False has no effect: without a network the proposal is made by refinement")
             conditional = self.conditional_alone()
-            price = self._refining(conditional).words
-            logger.info(f"network='none': a proposal is refined for this event alone, in {price}")
+            cost = words_of_cost(self._refining(conditional), self._search(conditional))
+            logger.info(f"network='none': {cost}")
             return None, "none", conditional
         why = self._obstacle()
         if why is None:
@@ -138,7 +138,8 @@ class ModelChoice:
         if self.kwargs["network"] != AUTO:
             return None, "none", self.conditional_alone(why)
         conditional, reasons = self._without_network(why)
-        logger.info(words_of_refinement(self._refining(conditional), None, reasons))
+        price, search = self._refining(conditional), self._search(conditional)
+        logger.info(words_of_refinement(price, None, reasons, search=search))
         return None, "none", conditional
 
     def _obstacle(self) -> str | None:
@@ -163,7 +164,7 @@ class ModelChoice:
         """Return an existing model, else what is cheaper for this event; ``None`` if a training has learnt nothing."""
         contract, settings = self.problem.describe(), self._settings()
         if (found := self.timed("model", lambda: self._find(contract, settings))) is not None:
-            price = price_of_drawing(self.kwargs["n_effective"], self._each, self.npool)
+            price = price_of_drawing(*self._asked, self._each, self.npool)
             logger.info(
                 f"Using the model {found[1]}: if it fits the event, {price.words}; network='none' would not use it"
             )
@@ -179,21 +180,32 @@ class ModelChoice:
         families = (
             self.problem.has_noise_curves and bool(self.kwargs["coarse"]) and taken_by_itself(self.problem.prior.keys)
         )
-        logger.info(words_of_refinement(refinement, training, reasons, families))
+        logger.info(words_of_refinement(refinement, training, reasons, families, self._search(conditional)))
         return None, "none", conditional
 
     def _refining(self, conditional: Conditional | None) -> Price:
         """Return the expected cost of a refinement."""
         drawn = len(self.problem.prior.keys) - (len(conditional.keys) if conditional else 0)
-        asked = self.kwargs["n_effective"], self.kwargs["max_likelihood_evaluations"]
-        coarse = bool(self.kwargs["coarse"]) and isinstance(conditional, TakesCoarseWaves)
-        return price_of_refinement(drawn, *asked, self._each, coarse, self.npool)
+        return price_of_refinement(drawn, *self._asked, self._each, self._takes_coarse(conditional), self.npool)
+
+    def _search(self, conditional: Conditional | None) -> float | None:
+        """Return the seconds for draws that look for missed modes; ``None`` if templates do this."""
+        return None if self._takes_coarse(conditional) else float(self.kwargs["search_time"])
+
+    def _takes_coarse(self, conditional: Conditional | None) -> bool:
+        """Return whether coarse waveforms are likely to be used."""
+        return bool(self.kwargs["coarse"]) and isinstance(conditional, TakesCoarseWaves)
+
+    @property
+    def _asked(self) -> tuple[int, int]:
+        """Requested number of effective draws, and largest number of evaluations."""
+        return self.kwargs["n_effective"], self.kwargs["max_likelihood_evaluations"]
 
     def _training(self, settings: Settings) -> Price:
         """Return the expected cost of a training, and of the draws with the network."""
         longest, measuring = settings.training.max_time, MEASURING if settings.calibration_events else 0.0
-        count, asked = settings.simulation.n_waveforms, self.kwargs["n_effective"]
-        return price_of_training(count, asked, self._each, longest, measuring, self.npool)
+        count = settings.simulation.n_waveforms
+        return price_of_training(count, *self._asked, self._each, longest, measuring, self.npool)
 
     def _newly_trained(self, contract: Contract, settings: Settings, beginning: str) -> Chosen | None:
         """Train a model; return ``None`` if the training ended before it had learnt anything."""

@@ -13,6 +13,9 @@ from typing import Any
 from .arguments.table import MODES, OF_THE_MODEL, USUAL_FAMILY
 from .pricing import Price, in_words
 
+# Seconds of a refinement from which a training pays for some ten events: a quarter of an hour is the time of ten refinements
+# of 90 s. Faster ones need a hundred events.
+_SLOW = 60.0
 _LIMITS = ("training_time", "training_steps")
 
 
@@ -37,7 +40,11 @@ def announced(kwargs: Mapping[str, Any], given: Collection[str], defaults: Mappi
 
 
 def words_of_refinement(
-    refinement: Price, training: Price | None, why: Sequence[str] = (), families: bool = False
+    refinement: Price,
+    training: Price | None,
+    why: Sequence[str] = (),
+    families: bool = False,
+    search: float | None = None,
 ) -> str:
     """Say that a proposal is refined, what it costs, and how to choose otherwise.
 
@@ -51,18 +58,46 @@ def words_of_refinement(
         Reasons why no training is possible, or why no parameter is drawn in closed form.
     families
         Tells whether a shipped network of a family of binaries may be used, which is known when the signal is found.
+    search
+        Seconds for draws that look for missed modes; ``None`` if templates do this, whose cost is included.
     """
     reasons = f" ({'; '.join(why)})" if why else ""
     if training is None:
-        return f"No network{reasons}: a proposal is refined for this event alone, in {refinement.words}"
+        return f"No network{reasons}: {words_of_cost(refinement, search)}"
     first = "a shipped network draws if one serves the signal that is found; else " if families else ""
-    message = f"network='auto': {first}a proposal is refined for this event alone, in {refinement.words}"
-    message += f", and missed modes are looked for{reasons}"
-    longer = f"about {in_words(training.seconds)}" if math.isfinite(training.seconds) else "longer"
+    return f"network='auto': {first}{words_of_cost(refinement, search)}{reasons}. {_words_of_training(refinement, training)}"
+
+
+def words_of_cost(refinement: Price, search: float | None = None) -> str:
+    """Say that a proposal is refined, and what this and the search for missed modes cost.
+
+    Parameters
+    ----------
+    refinement
+        Expected cost of the refinement.
+    search
+        Seconds for draws that look for missed modes; ``None`` if templates do this, whose cost is included.
+    """
+    beginning = f"a proposal is refined for this event alone, in {refinement.words}"
+    if search is None:
+        return f"{beginning}, searches for the signal and for missed modes included"
     return (
-        f"{message}. A network takes {longer} to train, and can then be used for all events of this kind: for many events "
-        f"give network='{USUAL_FAMILY}'"
+        f"{beginning}; the search for missed modes adds draws of {search:g} s (search_time), or as many as in the first round, "
+        "and comparisons of these, which may take longer"
     )
+
+
+def _words_of_training(refinement: Price, training: Price) -> str:
+    """Say when a training pays: if it serves so many events that refining a proposal for each would take longer."""
+    longer = f"takes about {in_words(training.seconds)}, and " if math.isfinite(training.seconds) else ""
+    begin = (
+        f"Training a network for all events of this kind (network='{USUAL_FAMILY}') {longer}pays only for many of them"
+    )
+    if not math.isfinite(refinement.seconds):
+        return begin
+    if refinement.seconds < _SLOW:
+        return f"{begin}: from about the hundredth on where fitting a proposal takes seconds, as here"
+    return f"{begin}: from about the tenth on where it takes minutes, as here"
 
 
 def words_before_training(by: Sequence[str], refinement: Price | None = None) -> str:

@@ -74,23 +74,33 @@ def test_every_argument_of_a_training_asks_for_one_but_who_draws_what() -> None:
 
 
 def test_the_line_of_a_refinement() -> None:
-    line = words_of_refinement(Price(40_000, 9.0), Price(25_000, 903.0))
+    line = words_of_refinement(Price(40_000, 9.0), Price(25_000, 903.0), search=3.0)
     assert line == (
-        "network='auto': a proposal is refined for this event alone, in some 40000 likelihood evaluations, about 9 s, and "
-        "missed modes are looked for. A network takes about 15 minutes to train, and can then be used for all events of "
-        "this kind: for many events give network='maf'"
+        "network='auto': a proposal is refined for this event alone, in some 40000 likelihood evaluations, about 9 s; the "
+        "search for missed modes adds draws of 3 s (search_time), or as many as in the first round, and comparisons of these, "
+        "which may take longer. Training a network for all events of this kind (network='maf') takes about 15 minutes, and "
+        "pays only for many of them: from about the hundredth on where fitting a proposal takes seconds, as here"
     )
-    assert "takes longer to train" in words_of_refinement(Price(40_000, 9.0), Price(25_000, math.nan))
-    assert "evaluations, about 9 s, and missed modes are looked for (no symmetry)." in words_of_refinement(
-        Price(1, 9.0), Price(1, 1.0), ["no symmetry"]
+    assert "(network='maf') pays only for many" in words_of_refinement(Price(40_000, 9.0), Price(25_000, math.nan))
+    assert words_of_refinement(Price(40_000, math.nan), Price(25_000, math.nan)).endswith("only for many of them")
+    assert "which may take longer (no symmetry)." in words_of_refinement(
+        Price(1, 9.0), Price(1, 1.0), ["no symmetry"], search=3.0
     )
+
+
+def test_the_line_of_a_refinement_with_templates() -> None:
+    line = words_of_refinement(Price(7_000, 90.0), Price(25_000, 903.0), families=True)
+    assert "a shipped network draws if one serves the signal that is found; else a proposal is refined" in line
+    assert "about 90 s, searches for the signal and for missed modes included. Training" in line
+    assert line.endswith("from about the tenth on where it takes minutes, as here")
 
 
 def test_the_line_where_nothing_can_be_trained() -> None:
     line = words_of_refinement(Price(40_000, math.nan), None, ["a black box"])
-    assert line == (
-        "No network (a black box): a proposal is refined for this event alone, in some 40000 likelihood evaluations"
+    assert line.startswith(
+        "No network (a black box): a proposal is refined for this event alone, in some 40000 likelihood evaluations, "
     )
+    assert "Training" not in line
 
 
 def test_the_line_of_a_training() -> None:
@@ -179,7 +189,9 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_event_is_refined(said: Said) -> None:
     result = said(straight())
     (line,) = said.of_the_choice
-    assert line.startswith("network='auto': a proposal is refined for this event alone, in some 20000 likelihood")
+    assert line.startswith(
+        "network='auto': a proposal is refined for this event alone, in some 10000 to 40000 likelihood"
+    )
     assert result.meta_data["run_statistics"]["model"] == "none"
 
 
@@ -188,7 +200,7 @@ def test_a_black_box_is_refined(said: Said) -> None:
     said((Bell(), PriorDict({"x": Uniform(-1, 1)})))
     (line,) = said.of_the_choice
     assert line.startswith("No network (")
-    assert "a proposal is refined for this event alone, in some 20000 likelihood evaluations, about " in line
+    assert "a proposal is refined for this event alone, in some 10000 to 40000 likelihood evaluations, about " in line
 
 
 @pytest.mark.usefixtures("no_training")
@@ -240,9 +252,15 @@ def test_a_model_at_hand_of_any_family_is_used(said: Said) -> None:
     (folder,) = (said.folder / "models").iterdir()
     result = said(straight())
     (line,) = said.of_the_choice
-    assert line.startswith(f"Using the model {folder.name}: if it fits the event, some 1000 likelihood evaluations")
+    assert line.startswith(
+        f"Using the model {folder.name}: if it fits the event, some 700 to 2000 likelihood evaluations"
+    )
     assert result.meta_data["run_statistics"]["model"] == folder.name
     assert said(straight(), network="none").meta_data["run_statistics"]["model"] == "none"
+    (line,) = (line for line in said.lines if line.startswith("network='none'"))
+    assert "a proposal is refined for this event alone, in some 10000 to 40000 likelihood evaluations" in line
+    assert "network has learnt" not in " ".join(said.lines)
+    assert any(line.startswith("Looking for modes that the draws may have missed") for line in said.lines)
 
 
 @pytest.mark.usefixtures("no_training")

@@ -9,7 +9,7 @@ import pytest
 
 from bilby_flowpe.pricing import Price, in_words, price_of_drawing, price_of_refinement, price_of_training
 
-TRAINING = {"n_waveforms": 50_000, "n_effective": 5000, "training": 600.0, "measuring": 0.5}
+TRAINING = {"n_waveforms": 50_000, "n_effective": 5000, "most": 500_000, "training": 600.0, "measuring": 0.5}
 REFINING = {"n_effective": 5000, "most": 500_000}
 
 
@@ -54,8 +54,56 @@ def test_evaluations_grow_with_what_is_asked_for_up_to_the_budget() -> None:
 
 
 def test_drawing_takes_no_fits() -> None:
-    assert price_of_drawing(5000, 2e-3) == Price(25_000, 50.0)
-    assert price_of_drawing(5000, 2e-3, npool=2).seconds == 25.0
+    price = price_of_drawing(5000, 500_000, 2e-3)
+    # From a perfect network to one with an efficiency of 0.2; examples/quickstart.py takes 8001 evaluations.
+    assert price == Price(25_000, 50.0, ((7000, 14.0), (31_000, 62.0)))
+    assert price.words == "some 7000 to 40000 likelihood evaluations, about 14 to 62 s"
+    assert price_of_drawing(5000, 500_000, 2e-3, npool=2).seconds == 25.0
+    assert price_of_drawing(5000, 1000, 2e-3).words == "some 1000 likelihood evaluations, about 2 s"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "evaluations", "seconds"),
+    # Runs without a network, without draws that look for missed modes: correlated normal posteriors, shells, a bent ridge, a
+    # ring, a spike in a broad mode, eighteen modes; about 2e-5 s for an evaluation.
+    [
+        (2, 19_409, 0.8),
+        (5, 27_250, 2.5),
+        (10, 51_820, 3.4),
+        (2, 22_824, 4.8),
+        (2, 42_682, 7.1),
+        (2, 23_140, 4.3),
+        (3, 38_990, 13.8),
+        (2, 28_884, 7.2),
+    ],
+)
+def test_the_range_of_a_refinement_holds(parameters: int, evaluations: int, seconds: float) -> None:
+    price = price_of_refinement(parameters, each=2e-5, **REFINING)
+    assert price.between is not None
+    (few, short), (many, long) = price.between
+    assert few <= evaluations <= many
+    assert short <= seconds <= long
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n_effective", "each", "evaluations", "seconds"),
+    # Black holes with aligned spins in one, two and three detectors, and neutron stars with tides.
+    [
+        (4, 5000, 2.5e-3, 6390, 69.0),
+        (4, 5000, 3.9e-3, 7622, 86.0),
+        (4, 5000, 6.4e-3, 6459, 105.0),
+        (11, 5000, 16.9e-3, 6992, 323.0),
+        (11, 2000, 30.3e-3, 3038, 240.0),
+    ],
+)
+def test_the_range_with_coarse_waves_holds(
+    parameters: int, n_effective: int, each: float, evaluations: int, seconds: float
+) -> None:
+    price = price_of_refinement(parameters, n_effective, 500_000, each, coarse=True)
+    assert price.between is not None
+    (few, short), (many, long) = price.between
+    assert few <= evaluations <= many
+    assert short <= seconds <= long
 
 
 @pytest.mark.parametrize(
@@ -69,3 +117,8 @@ def test_times_in_words(seconds: float, words: str) -> None:
 def test_a_price_in_words_has_one_digit() -> None:
     assert Price(96_300, 61.0).words == "some 100000 likelihood evaluations, about 61 s"
     assert Price(40_000, math.nan).words == "some 40000 likelihood evaluations"
+    # The ends of a range are rounded outwards.
+    both = ((14_000, 65.0), (42_000, 240.0))
+    assert Price(28_000, 90.0, both).words == "some 10000 to 50000 likelihood evaluations, about 65 s to 4 minutes"
+    unknown = price_of_refinement(2, 5000, 500_000, math.nan)
+    assert unknown.words == "some 10000 to 50000 likelihood evaluations"

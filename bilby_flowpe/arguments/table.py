@@ -167,7 +167,8 @@ ARGUMENTS = (
         3.0,
         POSITIVE,
         "seconds for further draws from the prior that look for [missed modes](method.md#modes-that-were-missed), in runs "
-        "without a network and without templates. As many draws as in the first round are made in any case",
+        "without a network and without templates. As many draws as in the first round are made in any case; comparing them may "
+        "take several times as long",
     ),
     Argument("refine", True, FLAG, "adapt the proposal to this event if its efficiency is too low"),
     Argument(

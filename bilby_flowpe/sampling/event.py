@@ -364,11 +364,13 @@ class EventSampler:
                 return self._timed("completeness", lambda: completeness_of(looked, volume, self.target.prior))
         if ready and refinement.looking is not None:
             self.bar.stage("Looking for missed modes")
-            logger.info(
-                "Looking for modes that the draws may have missed, by further draws from the prior, for up to "
-                f"{self.wanted.search_time:g} s"
-            )
             looking, first = refinement.looking, refinement.round_draws
+            most = looking.most(first, self.wanted.search_time)
+            logger.info(
+                "Looking for modes that the draws may have missed: comparing draws from the prior with each other, up to "
+                f"{most} more of them if needed, which may take longer than the time for these draws "
+                f"(search_time={self.wanted.search_time:g})"
+            )
             found = self._timed("looking", lambda: looking.complete(weighted, proposal, first, self.wanted.search_time))
             return found or Completeness(
                 1.0, f"{looking.draws} draws of the prior, which showed another mode", mendable=True

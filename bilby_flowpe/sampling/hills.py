@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from bilby.core.utils import logger
 from scipy.spatial import cKDTree
 
 from ..priors import Parameters, PriorTransform
@@ -208,6 +209,7 @@ def find_hills(
     level = floor if wanted <= most else float(ratios[highest[most]])
     starts = highest[: min(wanted, most)]
     climbers = [Climber(base[start], float(ratios[start])) for start in starts]
+    logger.info(f"Looking for all modes: {len(climbers) + 1} templates of the search climb to the maxima near them")
     for before, after in pairwise(surfaces):
         climbers = _lowered(before, after, climbers, rng)
     steps = _STEPS if len(surfaces) == 1 else _MORE_STEPS

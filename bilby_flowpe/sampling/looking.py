@@ -140,7 +140,7 @@ class Looking:
         self._metric = _whitening(posterior.found)
         added = 0
         while chance > limit and self._modes.complete:
-            most = max(first, self._affordable(seconds)) - added
+            most = self.most(first, seconds) - added
             more = min(max(added, _FIRST_MORE), most)
             # Draws miss a mode nearly independently: the chance is a power of their number.
             expected = chance ** ((self.draws + most) / max(self.draws, 1))
@@ -181,6 +181,18 @@ class Looking:
         if self.fit > 1:
             better = f"that fits up to {self.fit:.0f} times better than the best draw"
         return f"of the shape of those found and {better}"
+
+    def most(self, first: int, seconds: float) -> int:
+        """Return how many draws of the prior may be added: those of the first round, or more if they fit into the time.
+
+        Parameters
+        ----------
+        first
+            Number of draws of the first round.
+        seconds
+            Seconds for further draws.
+        """
+        return max(first, self._affordable(seconds))
 
     def _affordable(self, seconds: float) -> int:
         each = self._target.meter.seconds_each

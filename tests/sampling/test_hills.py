@@ -91,10 +91,14 @@ def test_the_volume_of_a_mode() -> None:
     assert found.surface.log_volumes(at, top)[0] == pytest.approx(np.log(by_draws), abs=0.05)
 
 
-def test_the_level_is_what_was_not_climbed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_level_is_what_was_not_climbed(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(module, "_MOST_CLIMBS", 1)
+    monkeypatch.setattr(module.logger, "propagate", True)
     bank = TwoSignals()
-    found = hills_of(bank)
+    with caplog.at_level("INFO", logger="bilby"):
+        found = hills_of(bank)
+    # It takes seconds, so that the log says what is done.
+    assert "Looking for all modes: 2 templates of the search climb to the maxima near them" in caplog.text
     ratios = bank.ratios(bank.columns)
     assert found.climbs == 1
     assert found.level in ratios
