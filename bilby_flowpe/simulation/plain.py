@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from bilby.core.likelihood import Likelihood
 
+from ..errors import PriorError
 from ..problem import Problem, Signals
 from ..problem.data import NoiseSource
 from ..processes.parallel import Row
@@ -23,6 +24,11 @@ class PlainSimulator(ABC):
     ----------
     problem
         A problem whose data are not strain.
+
+    Raises
+    ------
+    PriorError
+        If the likelihood's function takes parameters that the priors do not have.
     """
 
     grid = None
@@ -33,6 +39,12 @@ class PlainSimulator(ABC):
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.likelihood, self.prior = problem, problem.likelihood, problem.prior
+        (row,) = problem.rows(problem.prior.sample(1, np.random.default_rng(0)))
+        if missing := [key for key in getattr(self.likelihood, "function_keys", ()) if key not in row]:
+            raise PriorError(
+                f"the function of the {type(self.likelihood).__name__} takes {missing}, which the priors of {list(row)} do "
+                "not have: add their priors or values, or correct the names"
+            )
 
     @property
     def view(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -47,9 +48,10 @@ pre { font-size: .82rem; line-height: 1.4; overflow-x: auto; background: #f4f6f8
 .faint { color: var(--faint); font-size: .9rem; }
 @media (max-width: 40rem) {
   body { padding: .6rem .8rem 3rem; }
-  table { font-size: .8rem; } th, td { padding-right: .5rem; }
-  th, td, td:not(:first-child) { white-space: normal; overflow-wrap: anywhere; }
-  th { overflow-wrap: break-word; }
+  table { font-size: .8rem; } th { font-size: .74rem; }
+  th, td { padding-right: .4rem; } th:last-child, td:last-child { padding-right: 0; }
+  th, td, td:not(:first-child) { white-space: normal; overflow-wrap: break-word; }
+  td:first-child { overflow-wrap: anywhere; }
   .rows th, .rows td, .rows td:not(:first-child) { white-space: nowrap; overflow-wrap: normal; padding-right: .8rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .75rem; }
 }
@@ -62,6 +64,10 @@ $body
 """)
 
 _FAINT = ' class="faint"'
+# First clause of a reason: up to a semicolon, or to a colon after its figure in parentheses, as in "(p-value 0.001): ".
+_CLAUSE = re.compile(r"(?:; |(?<=\)): )")
+# Places at which a long name may be broken, and the largest number of characters of others: a column of a narrow screen.
+_BETWEEN_PARTS, _LONG = re.compile(r"([._/])(?=[A-Za-z])"), 24
 
 
 class Link(NamedTuple):
@@ -129,11 +135,12 @@ class Page:
 
 def _first_clause(reason: str) -> str:
     """Return a reason with its first clause, which has the figure, apart from what follows from it."""
-    first, _, rest = reason.partition("; ")
+    first, rest = [*_CLAUSE.split(reason, maxsplit=1), ""][:2]
     return f"<b>{escape(first)}</b>" + (f"<br>{escape(rest[:1].upper() + rest[1:])}" if rest else "")
 
 
 def _cell(cell: str | Link) -> str:
     if isinstance(cell, Link):
         return f'<a href="{escape(cell.target, quote=True)}">{escape(cell.text)}</a>'
-    return escape(cell)
+    # Numbers stay whole on narrow screens; long names may be broken between their parts.
+    return _BETWEEN_PARTS.sub(r"\1<wbr>", escape(cell)) if len(cell) > _LONG else escape(cell)

@@ -152,15 +152,21 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
         page.text("The posterior has no rows.")
         return
     units = {key: SAMPLED_UNITS.get(key, "") for key in keys} if is_binary(result) else {}
+    # GPS times are shown from their whole second on: all digits would be too wide for a table.
+    offsets = gps_offsets(result.posterior, keys)
+    truth_shown = any(key in truth for key in keys)
     rows = []
     for key in keys:
-        low, high = np.quantile(result.posterior[key], [0.05, 0.95])
-        row = [key, *interval(result.posterior[key].to_numpy()), *([units[key]] if units else [])]
-        if truth:
-            row.append(number(truth[key], high - low) if key in truth else "")
+        values = result.posterior[key].to_numpy() - (offset := offsets.get(key, 0.0))
+        low, high = np.quantile(values, [0.05, 0.95])
+        name, unit = (f"{key} - {offset:.0f}", "s") if offset else (key, units.get(key, ""))
+        row = [name, *interval(values), *([unit] if units else [])]
+        if truth_shown:
+            row.append(number(truth[key] - offset, high - low) if key in truth else "")
         rows.append(row)
     page.table(
-        ["parameter", "median", "90% interval", *(["unit"] if units else []), *(["injected"] if truth else [])], rows
+        ["parameter", "median", "90% interval", *(["unit"] if units else []), *(["injected"] if truth_shown else [])],
+        rows,
     )
     samples = {result.sampler: result.posterior}
     if other is not None:
@@ -177,14 +183,14 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
         page.text(f"There is no corner plot for fewer than {_LEAST_ROWS} rows.", faint=True)
         return
     page.picture(
-        f"Posterior: regions of 50% and 90%{', and the injected values' if truth else ''}.",
+        f"Posterior: regions of 50% and 90%{', and the injected values' if truth_shown else ''}.",
         lambda file: plot_comparison(
             samples,
             shown,
             file,
             labels=labels_of(result.priors, shown),
             truths={key: truth[key] for key in shown if key in truth} or None,
-            offsets=gps_offsets(result.posterior, shown),
+            offsets={key: offsets[key] for key in shown if key in offsets},
             bounds=bounds_of(result.priors),
         ),
     )
@@ -308,7 +314,8 @@ def _run(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
     for key in ("seed", "conditional", "corrections"):
         if value := statistics.get(key):
             rows.append((key, ", ".join(value) if isinstance(value, list) else str(value)))
-    rows += [(key, f"{value}") for key, value in (result.sampler_kwargs or {}).items() if key in _KWARGS]
+    given = (result.sampler_kwargs or {}).items()
+    rows += [(key, f"{value}") for key, value in given if key in _KWARGS and value is not None]
     rows.append(("version", str(result.version)))
     page.table(["", ""], rows)
 

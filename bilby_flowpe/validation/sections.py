@@ -51,11 +51,11 @@ def binary(page: Page, result: Result, bands: Bands, injected: Mapping[str, floa
         return
     page.section("Source and signal")
     if keys:
-        rows = []
+        rows, known = [], any(key in injected for key in keys)
         for key in keys:
             row = [key, *interval(derived[key].to_numpy()), UNITS.get(key, "")]
-            rows.append([*row, f"{injected[key]:.5g}" if key in injected else ""] if injected else row)
-        page.table(["derived by Bilby", "median", "90% interval", "unit", *(["injected"] if injected else [])], rows)
+            rows.append([*row, f"{injected[key]:.5g}" if key in injected else ""] if known else row)
+        page.table(["derived by Bilby", "median", "90% interval", "unit", *(["injected"] if known else [])], rows)
     if ratios:
         header = ["signal-to-noise ratio", *(f"{_IN_WORDS[kind]}, median and 90%" for kind in RATIOS)]
         page.table(header, [[name, *(_cell(of_one.get(kind)) for kind in RATIOS)] for name, of_one in ratios.items()])

@@ -8,7 +8,7 @@ import torch
 from bilby.core.likelihood import GaussianLikelihood
 from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 
-from bilby_flowpe.errors import DataError, SimulationError
+from bilby_flowpe.errors import DataError, PriorError, SimulationError
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation.gaussian import GaussianSimulator
@@ -130,6 +130,15 @@ def test_unknown_noise_is_refused():
     for sigma, more in ((None, {"sigma": Uniform(0.1, 1)}), (None, {})):
         with pytest.raises(SimulationError, match="known sigma"):
             GaussianSimulator(problem_of(*problem(sigma, more)))
+
+
+def test_parameters_of_the_function_without_a_prior_are_named():
+    likelihood, _ = problem()
+    priors = PriorDict({"slope": Uniform(-2, 2), "ofset": Uniform(-1, 1)})
+    with pytest.raises(
+        PriorError, match=r"takes \['offset'\], which the priors of \['slope', 'ofset'\] do not have: add"
+    ):
+        GaussianSimulator(problem_of(likelihood, PriorTransform(priors)))
 
 
 def test_data_that_are_not_finite_are_refused():

@@ -156,6 +156,32 @@ def test_what_comes_from_outside_is_text_alone(tmp_path: Path) -> None:
     assert not re.search(r"<(i|u)>", text)
 
 
+def test_reasons_begin_with_the_clause_that_has_the_figure(tmp_path: Path) -> None:
+    page = Page("event")
+    page.verdict("check", ["data are unlike (p-value 0.001, required 0.005): power is 7; signal may differ", "k: 0.9"])
+    text = page.write(tmp_path / "page.html").read_text()
+    assert "<b>data are unlike (p-value 0.001, required 0.005)</b><br>Power is 7; signal may differ" in text
+    assert "<li><b>k: 0.9</b></li>" in text
+
+
+def test_long_names_may_be_broken_and_numbers_may_not(tmp_path: Path) -> None:
+    page = Page("event")
+    page.table(["a"], [("bilby.gw.source.lal_binary_black_hole",), ("1126259462.412161 to 1126259462.422321",)])
+    text = page.write(tmp_path / "page.html").read_text()
+    assert "bilby.<wbr>gw.<wbr>source.<wbr>lal_<wbr>binary_<wbr>black_<wbr>hole" in text
+    assert "<td>1126259462.412161 to 1126259462.422321</td>" in text
+
+
+def test_times_are_shown_from_their_whole_second_on(run: Path) -> None:
+    text = report_result(run).read_text().replace("<wbr>", "")
+    assert re.search(
+        r"<td>geocent_time - 1126259462</td><td>0\.\d+</td><td>0\.\d+ to 0\.\d+</td><td>s</td><td>0\.\d", text
+    )
+    # Injected values are of sampled parameters only, and of an argument that was not given nothing is said.
+    assert text.count("<th>injected</th>") == 1
+    assert "<td>None</td>" not in text
+
+
 def changed(run: Path, folder: Path, label: str = "event", **changes) -> Path:
     """The same result file with other content."""
     made = json.loads(run.read_text()) | {"label": label} | changes
