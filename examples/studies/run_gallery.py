@@ -61,7 +61,7 @@ def run(name: str, arguments: list[str]) -> float:
     if done.returncode:
         raise SystemExit(f"{name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     # Without progress bars, and without this machine's folders.
-    printed = "\n".join(line.rstrip() for line in done.stdout.splitlines() if not line.endswith("it/s]"))
+    printed = "\n".join(line.rstrip() for line in done.stdout.splitlines() if not re.search("it/s|s/it", line))
     printed = re.sub(r"\n{3,}", "\n\n", printed)
     words = ["DIR" if Path(word).is_absolute() else word for word in words]
     last = f"[{seconds:.0f} s in all, {used:.0f} CPU s, bilby_flowpe {version('bilby_flowpe')}, {platform.machine()}]"
