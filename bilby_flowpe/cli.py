@@ -65,14 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run = getattr(import_module(f".commands.{_ROOMS.get(command, 'models')}", __package__), command)
         run(**given)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # What reads the output, such as head, has seen enough. Python would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _CLOSED
     except FlowPEError as error:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)
         return _MISUSED
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _output_is_closed():
+            return _CLOSED
         # Missing files and folders that cannot be written: the message of the system names them.
         print(f"flowpe {command}: {error}", file=sys.stderr)
         return _MISUSED
@@ -80,6 +78,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"flowpe {command}: interrupted", file=sys.stderr)
         return _INTERRUPTED
     return 0
+
+
+def _output_is_closed() -> bool:
+    """Return whether what reads the output, such as ``head``, has closed it, and not a worker process its pipe."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def build_parser() -> argparse.ArgumentParser:

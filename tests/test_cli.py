@@ -100,6 +100,14 @@ class TestParser:
             assert main(["models"]) == 141
         assert capsys.readouterr().err == ""
 
+    def test_a_broken_pipe_of_a_worker_is_an_error(self, monkeypatch, capsys):
+        def fails() -> None:
+            raise BrokenPipeError(32, "Broken pipe")
+
+        monkeypatch.setattr("bilby_flowpe.commands.models.models", fails)
+        assert main(["models"]) == 2
+        assert capsys.readouterr().err == "flowpe models: [Errno 32] Broken pipe\n"
+
     def test_options_reach_the_command(self):
         given = build_parser().parse_args(["gap", "m", "c.toml", *GAP, "--card"])
         assert (given.model, given.config, given.injections, given.draws) == ("m", Path("c.toml"), 2, 200)

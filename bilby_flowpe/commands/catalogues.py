@@ -110,7 +110,7 @@ def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
             f"The likelihood of {first}{rest} is marginalised (over {', '.join(keys)}). It is used as it is: flowpe samples "
             "these parameters too, and evaluates each kept draw twice; without marginalisation the result is the same, sooner. "
             "Where Bilby's integral is not exact (over the phase if the wave is not a pure (2, 2) mode, over the time without "
-            "jitter), nothing is drawn in closed form, which takes far longer. flowpe reprior cannot change the priors of "
+            "jitter), nothing is drawn in closed form. flowpe reprior cannot change the priors of "
             "these parameters. Set the marginalisations to False to avoid all this"
         )
 

@@ -21,6 +21,7 @@ from ..plotting import plot_history, plot_pp, plot_weights, plot_whitened
 from ..result_files import read_result
 from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS, p_value_in_words
+from ..verdict import Thresholds
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
 from .derived import SAMPLED_UNITS, is_binary, of_waves
@@ -259,7 +260,7 @@ def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
     )
     page.text(
         f"All together: p-value {p_value_in_words(surprise['p_value'])} (the smallest one times their number, at most 1). The "
-        "verdict is check below 0.005."
+        f"verdict is check below {Thresholds().surprise_check:g}."
     )
 
 

@@ -228,7 +228,7 @@ CHECKS = (
         "missed modes, unless a network has learnt all modes: probability that a [mode](method.md#modes-that-were-missed) with "
         "more than 1% of the posterior would have gone unnoticed",
         lambda case: case.missed,
-        "modes were looked for with {case.findings.completeness.looked}, which can miss one: "
+        "the search for modes ({case.findings.completeness.looked}) can miss one: "
         "{case.findings.completeness.words} (above {limit:g}); {case.remedy}compare with another sampler if such a mode is "
         "possible{case.closed_form_over_prior}",
         "missed_check",

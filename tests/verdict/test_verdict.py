@@ -98,7 +98,7 @@ def test_a_mode_that_may_have_been_missed(chance: float, grade: str) -> None:
         (
             {"completeness": Completeness(1.0, "3000 draws from the prior")},
             "check",
-            "3000 draws from the prior, which can miss one: a mode of more than 1% of the posterior may have been missed",
+            "3000 draws from the prior) can miss one: a mode of more than 1% of the posterior may have been missed",
         ),
         ({"closed_form_difference": 0.2}, "failed", "differs from the likelihood by 0.2"),
     ],
@@ -212,7 +212,7 @@ EVERYTHING = (
     ),
     (
         {"completeness": Completeness(0.2, "3000 draws", "of any place"), "compared": 300},
-        "modes were looked for with 3000 draws, which can miss one: a mode of more than 1% of the "
+        "the search for modes (3000 draws) can miss one: a mode of more than 1% of the "
         "posterior, of any place, would have gone unnoticed, if there is one, with a probability of 0.2 (above 0.01); "
         "compare with another sampler if such a mode is possible; the closed form for the parameters drawn conditionally "
         "agreed with the likelihood at 300 of them: a failure in less than 1% of the prior may have gone unnoticed",
