@@ -172,7 +172,7 @@ def test_draws_that_were_never_made_are_not_quoted(tmp_path: Path, budget: int) 
     result = run(tmp_path, Plain(bump), SQUARE, max_likelihood_evaluations=budget, n_effective=100)
     assert result.num_likelihood_evaluations == budget
     # All of them are from the prior, half of them in the batch that counts.
-    assert f"looked for with {budget} draws from the prior" in said(result)[1]
+    assert f"the search for modes ({budget} draws from the prior)" in said(result)[1]
     assert result.meta_data["run_statistics"]["n_draws"] == budget // 2
     empty = run(tmp_path, Plain(lambda p: -np.inf), SQUARE, max_likelihood_evaluations=budget, n_effective=100)
     assert f"none of {budget // 2} draws from the prior" in said(empty)[1]
